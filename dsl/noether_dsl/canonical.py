@@ -1,0 +1,426 @@
+"""The normal form: one representative per class of formulas that are conserved together.
+
+Most formulas of the raw enumeration say the same thing: a*(b*x), x/a and a*x; f, a*f and a + f at the root; sin and cos
+once their argument has a phase of its own. The generator below builds only one of each, directly, so that ten nodes
+stay within seconds. A formula that is left out is a member, for some parameters, of the family of a formula that is
+kept and has no more nodes: nothing is lost. The rules (docs/language.md says why each is sound):
+
+    parameters    no composite of parameters alone; at most one parameter in a product, one in a sum
+    coefficients  a*f is the outermost of its product; squares and factors hold none that could be pulled out
+    products      left-nested, factors in increasing order; one fraction bar; f*f and f/f refused; f^2 g^2 is (f g)^2
+    sums          left-nested, terms in increasing order, a lone parameter last; f - f refused; a sign that a coefficient
+                  or the whole can absorb is +
+    phases        cos(f + a) is sin(f + b)
+    scale         where only the sum's shape matters (at the root, under a coefficient, in squares and factors) one term
+                  has no coefficient, the first one
+    root          no outer coefficient, no outer shift, no one-to-one function (nor a square of squares), f/g and not g/f
+
+f^2 at the root stays: f may change sign along a trajectory while |f| is conserved. So do sin and cos, for wrapped
+angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .enumeration import LEAF, Rows, Table
+from .grammar import Grammar, GrammarError
+from .operators import FREE, OPERATORS, Operand
+
+INPUT, PARAMETER, FUNCTION, PRODUCT, QUOTIENT, SCALED, RECIPROCAL, SUM = range(8)
+"""What a row is: a*f is SCALED, a/f is RECIPROCAL."""
+
+Mask = NDArray[np.bool_]
+Small = NDArray[np.int8]
+
+
+@dataclass
+class _Columns:
+    """Rows under construction, with what the rules need to know of each.
+
+    operator, left, right, unit: as in `Table`.
+    kind: one of the constants above.
+    scaled: every term has a coefficient, so that the family is closed under scaling.
+    bare: how many terms have no coefficient; coefficients: how many have one.
+    leads: the first term has no coefficient.
+    offset: a lone parameter among the terms.
+    shape: the row is its family's representative where only its shape matters (rule "scale").
+    negative: a difference with the opposite sign, for functions that are neither odd nor even.
+    signless: its sign can be absorbed inside (an odd function of something scaled).
+    order: the place in a sum of which it is a term; for a sum or a product, that of its last term or factor.
+    """
+
+    operator: NDArray[np.int16]
+    left: Rows
+    right: Rows
+    unit: Rows
+    kind: Small
+    scaled: Mask
+    bare: Small
+    coefficients: Small
+    leads: Mask
+    offset: Mask
+    shape: Mask
+    negative: Mask
+    signless: Mask
+    order: Rows
+
+    @classmethod
+    def of(cls, number: int, **values: object) -> _Columns:
+        """`number` rows; every column is given or takes its plain value."""
+        plain: dict[str, tuple[type, object]] = {
+            "operator": (np.int16, LEAF), "left": (np.int32, -1), "right": (np.int32, -1), "unit": (np.int32, 0),
+            "kind": (np.int8, FUNCTION), "scaled": (np.bool_, False), "bare": (np.int8, 1),
+            "coefficients": (np.int8, 0), "leads": (np.bool_, True), "offset": (np.bool_, False),
+            "shape": (np.bool_, True), "negative": (np.bool_, False), "signless": (np.bool_, False),
+            "order": (np.int32, -1),
+        }  # fmt: skip
+        columns = {
+            name: np.broadcast_to(np.asarray(values.get(name, default), dtype=kind), (number,))
+            for name, (kind, default) in plain.items()
+        }
+        return cls(**columns)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self.operator)
+
+    @classmethod
+    def stacked(cls, parts: list[_Columns]) -> _Columns:
+        """One below the other."""
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
+
+class _Units:
+    """Dimensions by number, and the unit rules on arrays of numbers (each distinct pair is decided once)."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.numbers: dict[Operand, int] = {FREE: 0}
+        self.known: list[Operand] = [FREE]
+
+    def number(self, dimension: Operand) -> int:
+        if dimension not in self.numbers:
+            self.numbers[dimension] = len(self.known)
+            self.known.append(dimension)
+        return self.numbers[dimension]
+
+    def apply(self, operator: str, *operands: Rows) -> Rows:
+        """The results' numbers, -1 where the operands are incompatible."""
+        key = operands[0].astype(np.int64)
+        for more in operands[1:]:
+            key = (key << 32) | more
+        distinct, where = np.unique(key, return_inverse=True)
+        results = np.empty(len(distinct), np.int32)
+        for i, code in enumerate(distinct.tolist()):
+            pair = (code,) if len(operands) == 1 else (code >> 32, code & 0xFFFFFFFF)
+            result = OPERATORS[operator].units.forward(tuple(self.known[u] for u in pair), self.grammar.angle)
+            results[i] = -1 if result is None else self.number(result[0])
+        return results[where]
+
+
+@dataclass(frozen=True)
+class NormalForms:
+    """The representatives, as rows of a table of all the sub-formulas that they need.
+
+    table: the sub-formulas, smallest first.
+    roots_F: rows of the table that are representatives, smallest first.
+    """
+
+    table: Table
+    roots_F: Rows
+
+    def __len__(self) -> int:
+        return len(self.roots_F)
+
+    def by_nodes(self) -> NDArray[np.int64]:
+        """How many representatives have 1, 2, ... nodes."""
+        return np.bincount(self.table.size_F[self.roots_F], minlength=int(self.table.size_F.max()) + 1)[1:]
+
+
+def normal_forms(
+    grammar: Grammar, progress: Callable[[int, int], None] | None = None, at_most: int | None = None
+) -> NormalForms:
+    """One representative per class of formulas conserved together, up to the grammar's node limit.
+
+    at_most: stop before the node count whose representatives would exceed this number in all; what was completed is
+        seen in the table's largest size.
+
+    Raises GrammarError for a grammar with a finite list of parameter units: reparametrisation would leave the list.
+    """
+    if grammar.parameter_units is not None:
+        raise GrammarError("the normal form needs inferred parameter units; use the raw form with a list of units")
+    return _Generator(grammar).run(progress, at_most)
+
+
+class _Generator:
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.units = _Units(grammar)
+        leaves = sorted(grammar.leaves(), key=lambda leaf: leaf[0] == "parameter")
+        self.leaves = tuple(leaves)
+        kinds = [PARAMETER if head == "parameter" else INPUT for head, _, _ in leaves]
+        lone = np.array(kinds) == PARAMETER
+        self.parameter = len(leaves) - 1
+        self.rows = _Columns.of(
+            len(leaves), unit=[self.units.number(d) for _, _, d in leaves], kind=kinds, scaled=lone,
+            order=np.arange(len(leaves)),
+        )  # fmt: skip
+        self.bounds = [0, 0, len(leaves)]  # rows of n nodes are bounds[n] to bounds[n + 1]
+
+    def run(self, progress: Callable[[int, int], None] | None, at_most: int | None) -> NormalForms:
+        roots = [self.roots(1)]
+        for size in range(2, self.grammar.max_nodes + 1):
+            parts = [part for part in self.of_size(size) if len(part)]
+            parts = [_masked(part, part.unit >= 0) for part in parts]
+            total = sum(len(part) for part in parts)
+            start = len(self.rows)
+            if parts:
+                grown = _Columns.stacked(parts)
+                own = np.arange(start, start + total, dtype=np.int32)
+                grown.order = np.where(grown.order < 0, own, grown.order)
+                self.rows = _Columns.stacked([self.rows, grown])
+            self.bounds.append(len(self.rows))
+            found = self.roots(size)
+            if at_most is not None and sum(map(len, roots)) + len(found) > at_most:
+                self.bounds.pop()
+                break
+            roots.append(found)
+            if progress is not None:
+                progress(size, sum(map(len, roots)))
+        end = self.bounds[-1]
+        sizes = np.diff(self.bounds[1:])
+        table = Table(
+            tuple(self.grammar.operators),
+            self.leaves,
+            tuple(self.units.known),
+            self.rows.operator[:end],
+            self.rows.left[:end],
+            self.rows.right[:end],
+            self.rows.unit[:end],
+            np.repeat(np.arange(1, len(sizes) + 1, dtype=np.int8), sizes),
+        )
+        return NormalForms(table, np.concatenate(roots).astype(np.int32))
+
+    # --- rows of one size ------------------------------------------------------------------------------------------
+
+    def rows_of(self, size: int) -> Rows:
+        return np.arange(self.bounds[size], self.bounds[size + 1], dtype=np.int32)
+
+    def of_size(self, size: int) -> list[_Columns]:
+        parts = []
+        for name in self.grammar.operators:
+            if OPERATORS[name].arity == 1:
+                parts.append(self.functions(name, self.rows_of(size - 1)))
+        binary = set(self.grammar.operators)
+        for left in range(1, size - 1):
+            a, b = self.rows_of(left), self.rows_of(size - 1 - left)
+            if "mul" in binary:
+                parts += [self.products(a, b), self.scalings(a, b)]
+            if "div" in binary:
+                parts += [self.quotients(a, b), self.reciprocals(a, b)]
+            if "add" in binary:
+                parts += [self.sums("add", a, b), self.offsets(a, b)]
+            if "sub" in binary:
+                parts += [self.sums("sub", a, b)]
+                if any(OPERATORS[n].arity == 1 and OPERATORS[n].parity == 0 for n in binary):
+                    parts.append(self.negatives(a, b))
+            for name in binary - {"add", "sub", "mul", "div"}:
+                if OPERATORS[name].arity == 2:
+                    parts.append(self.others(name, a, b))
+        return parts
+
+    def code(self, name: str) -> int:
+        return self.grammar.operators.index(name)
+
+    def functions(self, name: str, a: Rows) -> _Columns:
+        """f(x) for a function of one operand."""
+        row, r = OPERATORS[name], self.rows
+        keep = (r.kind[a] != PARAMETER) & (~r.negative[a] | (row.parity == 0))
+        if row.multiplicative:
+            keep &= ~r.scaled[a]
+        if row.shifted in self.grammar.operators:
+            keep &= ~r.offset[a]
+        a = a[keep]
+        return _Columns.of(
+            len(a), operator=self.code(name), left=a, unit=self.units.apply(name, r.unit[a]),
+            shape=r.shape[a] if row.multiplicative else True,
+            signless=r.scaled[a] if row.parity == -1 else False,
+        )  # fmt: skip
+
+    def is_factor(self, a: Rows) -> Mask:
+        r = self.rows
+        return np.isin(r.kind[a], (INPUT, FUNCTION, SUM)) & ~r.scaled[a] & ~r.negative[a]
+
+    def products(self, a: Rows, b: Rows) -> _Columns:
+        """chain * factor, the factor after the chain's last one."""
+        r = self.rows
+        a, b = _pairs(a[self.is_factor(a) | (r.kind[a] == PRODUCT)], b[self.is_factor(b)])
+        keep = self.last_factor(a) < b
+        keep &= ~self.same_power(a, b)
+        a, b = a[keep], b[keep]
+        unit = self.units.apply("mul", r.unit[a], r.unit[b])
+        return _Columns.of(
+            len(a), operator=self.code("mul"), left=a, right=b, unit=unit, kind=PRODUCT, shape=r.shape[a] & r.shape[b]
+        )
+
+    def last_factor(self, a: Rows) -> Rows:
+        return np.where(self.rows.kind[a] == PRODUCT, self.rows.right[a], a)
+
+    def base(self, a: Rows) -> Rows:
+        """What a power is a power of; any other row itself."""
+        r = self.rows
+        powers = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative]
+        return np.where(np.isin(r.operator[a], powers), r.left[a], a)
+
+    def same_power(self, a: Rows, b: Rows) -> Mask:
+        """Both are the same multiplicative function, which then belongs outside of the product."""
+        r = self.rows
+        powers = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative]
+        return (r.operator[a] == r.operator[b]) & np.isin(r.operator[a], powers)
+
+    def quotients(self, a: Rows, b: Rows) -> _Columns:
+        """product / product, one fraction bar, nothing that cancels."""
+        r = self.rows
+
+        def part(x: Rows) -> Rows:
+            return x[self.is_factor(x) | (r.kind[x] == PRODUCT)]
+
+        a, b = _pairs(part(a), part(b))
+        keep = (self.base(a) != self.base(b)) & ~self.same_power(a, b)
+        for one, other in ((a, b), (b, a)):
+            product = r.kind[other] == PRODUCT
+            keep &= ~(product & ((r.left[other] == one) | (r.right[other] == one)))
+        a, b = a[keep], b[keep]
+        unit = self.units.apply("div", r.unit[a], r.unit[b])
+        return _Columns.of(
+            len(a), operator=self.code("div"), left=a, right=b, unit=unit, kind=QUOTIENT, shape=r.shape[a] & r.shape[b]
+        )
+
+    def scalings(self, a: Rows, b: Rows) -> _Columns:
+        """a*f with a parameter a."""
+        r = self.rows
+        if self.parameter not in a:
+            return _Columns.of(0)
+        plain_sum = (r.kind[b] == SUM) & (r.coefficients[b] == 0) & ~r.offset[b] & ~r.negative[b]
+        b = b[(np.isin(r.kind[b], (INPUT, FUNCTION, PRODUCT, QUOTIENT)) & r.shape[b]) | plain_sum]
+        return _Columns.of(
+            len(b), operator=self.code("mul"), left=self.parameter, right=b, unit=0, kind=SCALED, scaled=True, bare=0,
+            coefficients=1, leads=False, shape=False, order=r.order[b],
+        )  # fmt: skip
+
+    def reciprocals(self, a: Rows, b: Rows) -> _Columns:
+        """a/f with a parameter a."""
+        r = self.rows
+        if self.parameter not in a:
+            return _Columns.of(0)
+        b = b[(self.is_factor(b) | (r.kind[b] == PRODUCT)) & r.shape[b]]
+        return _Columns.of(
+            len(b), operator=self.code("div"), left=self.parameter, right=b, unit=0, kind=RECIPROCAL, scaled=True,
+            bare=0, coefficients=1, leads=False, shape=False,
+        )  # fmt: skip
+
+    def same_units(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
+        """All pairs of one dimension, free ones with everything."""
+        r, left, right = self.rows, [], []
+        by_unit: dict[int, Rows] = {int(u): b[r.unit[b] == u] for u in np.unique(r.unit[b])}
+        for u in np.unique(r.unit[a]).tolist():
+            rows = a[r.unit[a] == u]
+            fits = list(by_unit.values()) if u == 0 else [by_unit[v] for v in (u, 0) if v in by_unit]
+            for some in fits:
+                i, j = _pairs(rows, some)
+                left.append(i)
+                right.append(j)
+        if not left:
+            return np.empty(0, np.int32), np.empty(0, np.int32)
+        return np.concatenate(left), np.concatenate(right)
+
+    def chains_and_terms(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
+        """Pairs of a sum (or first term) and a term that comes after its last one."""
+        r = self.rows
+        terms = (INPUT, FUNCTION, PRODUCT, QUOTIENT, SCALED, RECIPROCAL)
+        a = a[np.isin(r.kind[a], terms) | ((r.kind[a] == SUM) & ~r.offset[a] & ~r.negative[a])]
+        a, b = self.same_units(a, b[np.isin(r.kind[b], terms)])
+        keep = r.order[a] < r.order[b]
+        return a[keep], b[keep]
+
+    def sums(self, name: str, a: Rows, b: Rows) -> _Columns:
+        """sum + term, or sum - term where the sign means something."""
+        r = self.rows
+        a, b = self.chains_and_terms(a, b)
+        if name == "sub":
+            keep = (r.bare[a] > 0) & ~r.scaled[b] & ~r.signless[b]
+            keep &= ~(r.signless[a] & (r.kind[a] != SUM))
+            a, b = a[keep], b[keep]
+        bare, coefficients = r.bare[a] + r.bare[b], r.coefficients[a] + r.coefficients[b]
+        first_is_shape = np.where(r.kind[a] == SUM, r.shape[a] | (r.bare[a] == 0), r.shape[a])
+        leads = r.leads[a]
+        return _Columns.of(
+            len(a), operator=self.code(name), left=a, right=b, unit=self.units.apply(name, r.unit[a], r.unit[b]),
+            kind=SUM, scaled=bare == 0, bare=bare, coefficients=coefficients, leads=leads,
+            shape=(bare >= 2) | ((bare == 1) & leads & first_is_shape), order=r.order[b],
+        )  # fmt: skip
+
+    def negatives(self, a: Rows, b: Rows) -> _Columns:
+        """term - sum, for the functions that tell the two signs apart."""
+        r = self.rows
+        b, a = self.chains_and_terms(b, a)
+        keep = (r.bare[b] > 0) & ~r.scaled[a]
+        a, b = a[keep], b[keep]
+        bare = r.bare[a] + r.bare[b]
+        return _Columns.of(
+            len(a), operator=self.code("sub"), left=a, right=b, unit=self.units.apply("sub", r.unit[a], r.unit[b]),
+            kind=SUM, bare=bare, coefficients=r.coefficients[b], leads=r.leads[b], negative=True, shape=False,
+            order=r.order[a],
+        )  # fmt: skip
+
+    def offsets(self, a: Rows, b: Rows) -> _Columns:
+        """sum + a with a lone parameter a."""
+        r = self.rows
+        if self.parameter not in b:
+            return _Columns.of(0)
+        a = a[(r.kind[a] != PARAMETER) & ~r.offset[a]]
+        return _Columns.of(
+            len(a), operator=self.code("add"), left=a, right=self.parameter, unit=r.unit[a], kind=SUM,
+            scaled=r.scaled[a], bare=r.bare[a], coefficients=r.coefficients[a], leads=r.leads[a], offset=True,
+            shape=r.shape[a], negative=r.negative[a], order=r.order[a],
+        )  # fmt: skip
+
+    def others(self, name: str, a: Rows, b: Rows) -> _Columns:
+        """Binary operators that the rules know nothing of: everything, once up to commutativity."""
+        r = self.rows
+        a, b = _pairs(a, b)
+        keep = ~((r.kind[a] == PARAMETER) & (r.kind[b] == PARAMETER))
+        if OPERATORS[name].commutes:
+            keep &= a <= b
+        a, b = a[keep], b[keep]
+        return _Columns.of(
+            len(a), operator=self.code(name), left=a, right=b, unit=self.units.apply(name, r.unit[a], r.unit[b])
+        )
+
+    # --- the root --------------------------------------------------------------------------------------------------
+
+    def roots(self, size: int) -> Rows:
+        """The rows of one size that are representatives."""
+        r, a = self.rows, self.rows_of(size)
+        keep = ~np.isin(r.kind[a], (PARAMETER, SCALED, RECIPROCAL)) & r.shape[a] & ~r.offset[a] & ~r.negative[a]
+        injective = [
+            self.code(n) for n in self.grammar.operators if OPERATORS[n].arity == 1 and OPERATORS[n].injective
+        ]
+        keep &= ~np.isin(r.operator[a], injective)
+        keep &= ~((r.kind[a] == QUOTIENT) & (r.left[a] > r.right[a]))
+        positive = [self.code(n) for n in self.grammar.operators if OPERATORS[n].nonnegative]
+        even = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative and OPERATORS[n].parity == 1]
+        keep &= ~(np.isin(r.operator[a], even) & np.isin(r.operator[r.left[a]], positive))
+        return a[keep]
+
+
+def _pairs(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    return np.repeat(a, len(b)), np.tile(b, len(a))
+
+
+def _masked(part: _Columns, keep: Mask) -> _Columns:
+    return _Columns(**{f.name: getattr(part, f.name)[keep] for f in fields(_Columns)})

@@ -1,0 +1,122 @@
+"""Formulas: the sentences of the language, as immutable plain data.
+
+A formula is an identity and a join key: it holds no fitted numbers. Commutative operands stand in one canonical order,
+so that formulas equal up to commutativity are equal objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .operators import OPERATORS
+
+INPUT, PARAMETER = "input", "parameter"
+T = TypeVar("T")
+
+
+class FormulaError(ValueError):
+    """Text that is no formula; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A leaf (an input by its symbol, or a parameter) or an operator over formulas.
+
+    head: ``"input"``, ``"parameter"`` or an operator's name.
+    name: an input's symbol; a parameter's unit when it is fixed by the grammar, else "".
+    operands: the sub-formulas, in canonical order where the operator commutes.
+    """
+
+    head: str
+    name: str = ""
+    operands: tuple[Formula, ...] = ()
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the tree has: what the paper calls depth."""
+        return 1 + sum(operand.nodes for operand in self.operands)
+
+    @property
+    def depth(self) -> int:
+        """The longest path from the root to a leaf, in nodes."""
+        return 1 + max((operand.depth for operand in self.operands), default=0)
+
+    @property
+    def leaves(self) -> Iterator[Formula]:
+        """The leaves, left to right."""
+        if not self.operands:
+            yield self
+        for operand in self.operands:
+            yield from operand.leaves
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The symbols that it reads."""
+        return frozenset(leaf.name for leaf in self.leaves if leaf.head == INPUT)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters it has; each occurs once, and they are numbered left to right."""
+        return sum(leaf.head == PARAMETER for leaf in self.leaves)
+
+    def __str__(self) -> str:
+        from .reading import text
+
+        return text(self)
+
+
+def variable(symbol: str) -> Formula:
+    """The input with this symbol."""
+    return Formula(INPUT, symbol)
+
+
+def parameter(unit: str = "") -> Formula:
+    """A trainable scalar; its unit is inferred unless one is given."""
+    return Formula(PARAMETER, unit)
+
+
+def node(head: str, *operands: Formula) -> Formula:
+    """An operator over formulas, operands in canonical order.
+
+    Raises FormulaError for an unknown operator or a wrong number of operands.
+    """
+    row = OPERATORS.get(head)
+    if row is None:
+        raise FormulaError(f'there is no operator "{head}"')
+    if len(operands) != row.arity:
+        raise FormulaError(f"{head} takes {row.arity} operands, not {len(operands)}")
+    if row.commutes and _rank(operands[0], head) > _rank(operands[1], head):
+        operands = operands[::-1]
+    return Formula(head, "", operands)
+
+
+def _rank(formula: Formula, head: str) -> tuple[int, int, str]:
+    """A lone parameter leads a product and ends a sum, a chain goes on, and smaller formulas come first."""
+    if formula.head == PARAMETER:
+        place = 3 if head == "add" else 0
+    elif formula.head == head or (head == "add" and formula.head == "sub"):
+        place = 1
+    else:
+        place = 2
+    return place, formula.nodes, repr(formula)
+
+
+def fold(formula: Formula, leaf: Callable[[Formula, int], T], inner: Callable[[Formula, tuple[T, ...]], T]) -> T:
+    """One recursion for every reading: `leaf(leaf, parameter number)`, `inner(node, readings of the operands)`.
+
+    Parameters are numbered from 0, left to right; an input gets the number -1.
+    """
+    count = 0
+
+    def walk(part: Formula) -> T:
+        nonlocal count
+        if not part.operands:
+            number = -1
+            if part.head == PARAMETER:
+                number, count = count, count + 1
+            return leaf(part, number)
+        return inner(part, tuple([walk(operand) for operand in part.operands]))
+
+    return walk(formula)

@@ -1,0 +1,206 @@
+"""The readings of a formula: text, LaTeX, numbers, units, domain, sympy. Each is one fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dimension import ANGLE, PURE, Dimension, DimensionError
+from .formula import PARAMETER, Formula, fold
+from .operators import ATOM, FREE, OPERATORS, Operand, Value
+from .text import parameter_names
+
+if TYPE_CHECKING:
+    import sympy
+
+Leaf = Callable[[Formula, int], str]
+
+
+def text(formula: Formula, leaf: Leaf | None = None) -> str:
+    """The formula as people and `parse` read it: ``p**2 - a*cos(q)``. `leaf` spells the leaves otherwise."""
+    names = parameter_names(formula)
+    spell = leaf or (lambda part, number: names[number] if number >= 0 else _quoted(part.name))
+    return _written(formula, spell, "text")
+
+
+def latex(formula: Formula, leaf: Leaf | None = None) -> str:
+    """The formula in LaTeX. `leaf` spells the leaves, by default as `latex_symbol` does."""
+    names = parameter_names(formula)
+    spell = leaf or (lambda part, number: latex_symbol(names[number] if number >= 0 else part.name))
+    return _written(formula, spell, "latex")
+
+
+def numpy_code(formula: Formula) -> str:
+    """The formula as Python code on numpy arrays, parameters by their letters."""
+    names = parameter_names(formula)
+    return _written(formula, lambda part, number: names[number] if number >= 0 else part.name, "numpy")
+
+
+def _quoted(name: str) -> str:
+    return name if all(piece.isidentifier() for piece in name.split(".")) else f"`{name}`"
+
+
+def _written(formula: Formula, spell: Leaf, kind: str) -> str:
+    """Templates of the rows, with parentheses wherever an operand binds more loosely than its place demands."""
+    opening, closing = (r"\left(", r"\right)") if kind == "latex" else ("(", ")")
+
+    def leaf(part: Formula, number: int) -> tuple[str, int]:
+        spelled = spell(part, number)
+        return spelled, 0 if spelled.startswith("-") or "e-" in spelled and kind == "latex" else ATOM
+
+    def inner(part: Formula, operands: tuple[tuple[str, int], ...]) -> tuple[str, int]:
+        row = OPERATORS[part.head]
+        template, holds, binds = (
+            (row.latex, row.latex_holds, row.latex_binds) if kind == "latex" else (row.text, row.holds, row.binds)
+        )
+        if kind == "numpy" and template.startswith(row.name):
+            template = f"np.{template}"
+        spelled = [
+            f"{opening}{words}{closing}" if tight < need else words
+            for (words, tight), need in zip(operands, holds, strict=True)
+        ]
+        return template.format(*spelled), binds
+
+    return fold(formula, leaf, inner)[0]
+
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+).split()
+
+
+def latex_symbol(name: str) -> str:
+    r"""A column's name as a symbol: ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``."""
+    head, *rest = name.replace(".", "_").strip("_").split("_")
+    stem = head.rstrip("0123456789")
+    marks = [mark for mark in (head[len(stem) :], *rest) if mark]
+    if stem.lower() in _GREEK:
+        symbol = "\\" + (stem if stem in _GREEK or stem.capitalize() in ("Omicron",) else stem.lower())
+        if stem[:1].isupper() and stem.lower() in "gamma delta theta lambda xi pi sigma upsilon phi psi omega".split():
+            symbol = "\\" + stem.capitalize()
+    elif len(stem) == 1 and stem.isascii():
+        symbol = stem
+    else:
+        symbol = rf"\mathrm{{{_escaped(stem or name)}}}"
+    if not marks:
+        return symbol
+    inside = ",".join(mark if len(mark) == 1 or mark.isdigit() else rf"\mathrm{{{_escaped(mark)}}}" for mark in marks)
+    return f"{symbol}_{{{inside}}}"
+
+
+def _escaped(words: str) -> str:
+    for character in "\\{}$&#^_%~":
+        words = words.replace(character, {"\\": "", "^": "", "~": "", "{": "", "}": ""}.get(character, "\\" + character))
+    return words
+
+
+def evaluate(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value], m: Any = np) -> Value:
+    """The formula's values: `m` is numpy, torch or sympy, and the columns and parameters are its objects.
+
+    Parameters are taken left to right. Outside the domain numpy and torch give nan or inf, as they do.
+    """
+
+    def leaf(part: Formula, number: int) -> Value:
+        return parameters[number] if part.head == PARAMETER else columns[part.name]
+
+    return fold(formula, leaf, lambda part, operands: OPERATORS[part.head].compute(m, *operands))
+
+
+def inside_domain(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value]) -> NDArray[np.bool_]:
+    """For each sample, whether every operation of the formula has a finite value there (numpy)."""
+    shape = np.broadcast_shapes(*(np.shape(column) for column in columns.values()))
+    inside = np.ones(shape, bool)
+
+    def inner(part: Formula, operands: tuple[Value, ...]) -> Value:
+        nonlocal inside
+        row = OPERATORS[part.head]
+        with np.errstate(all="ignore"):
+            if row.inside is not None:
+                inside = inside & row.inside(*operands)
+            value = row.compute(np, *operands)
+        inside = inside & np.isfinite(value)
+        return value
+
+    fold(formula, lambda part, k: parameters[k] if part.head == PARAMETER else columns[part.name], inner)
+    return inside
+
+
+def divisors(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value]) -> list[Value]:
+    """The values of everything that the formula divides by; a pole lies where one of them changes sign."""
+    found: list[Value] = []
+
+    def inner(part: Formula, operands: tuple[Value, ...]) -> Value:
+        if part.head in ("div", "inverse"):
+            found.append(operands[-1])
+        with np.errstate(all="ignore"):
+            return OPERATORS[part.head].compute(np, *operands)
+
+    fold(formula, lambda part, k: parameters[k] if part.head == PARAMETER else columns[part.name], inner)
+    return found
+
+
+def dimension_of(formula: Formula, inputs: Mapping[str, Dimension], angle: Dimension = PURE) -> Operand:
+    """The formula's dimension, or None (FREE) when its parameters can give it any.
+
+    Raises DimensionError where an operation meets incompatible units, naming them.
+    """
+
+    def leaf(part: Formula, number: int) -> Operand:
+        return (_fixed(part.name) if part.name else FREE) if part.head == PARAMETER else inputs[part.name]
+
+    def inner(part: Formula, operands: tuple[Operand, ...]) -> Operand:
+        result = OPERATORS[part.head].units.forward(operands, angle)
+        if result is None:
+            kinds = " and ".join("a pure number" if d is not None and d.is_pure else str(d) for d in operands)
+            wanted = "" if len(operands) == 2 else f"; it takes {'an angle' if angle != PURE else 'a pure number'}"
+            raise DimensionError(f'cannot {part.head} {kinds} in "{formula}"{wanted}')
+        return result[0]
+
+    return fold(formula, leaf, inner)
+
+
+def _fixed(unit: str) -> Dimension:
+    from .units import read_unit
+
+    return Dimension.of(read_unit(unit))
+
+
+def parameter_dimensions(
+    formula: Formula, inputs: Mapping[str, Dimension], angle: Dimension = PURE, result: Dimension = PURE
+) -> tuple[Dimension, ...]:
+    """Each parameter's dimension, left to right: what makes the formula sound, and what the fitted numbers carry.
+
+    result: the whole formula's dimension where the formula itself leaves it free.
+    """
+    found: list[Dimension] = []
+
+    def down(part: Formula, wanted: Dimension) -> None:
+        if part.head == PARAMETER:
+            found.append(_fixed(part.name) if part.name else wanted)
+        elif part.operands:
+            operands = tuple(dimension_of(operand, inputs, angle) for operand in part.operands)
+            wants = OPERATORS[part.head].units.backward(wanted, operands, angle)
+            for operand, want in zip(part.operands, wants, strict=True):
+                down(operand, want)
+
+    own = dimension_of(formula, inputs, angle)
+    down(formula, result if own is FREE else own)
+    return tuple(found)
+
+
+def angle_dimension(strict: bool) -> Dimension:
+    """What an angle is: a dimension of its own, or a pure number."""
+    return Dimension.of({ANGLE: 1}) if strict else PURE
+
+
+def to_sympy(formula: Formula, parameters: Sequence[float] | None = None) -> sympy.Expr:
+    """The formula as a sympy expression, with symbols for the inputs and, without values, for the parameters."""
+    import sympy
+
+    names = parameter_names(formula)
+    values = [sympy.Float(v) for v in parameters] if parameters is not None else [sympy.Symbol(n) for n in names]
+    columns = {name: sympy.Symbol(name) for name in formula.inputs}
+    return evaluate(formula, columns, values, sympy)

@@ -1,0 +1,215 @@
+"""From text to formulas: a small operator-precedence parser. Text is read, never evaluated.
+
+    p**2 - a*cos(q)        parameters are the names that are no inputs
+    p**2 - 3*cos(q)        a number is a parameter with a value
+    `q 1`**2               a name that is no identifier stands in backquotes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, variable
+from .operators import OPERATORS
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|`(?P<quoted>[^`]+)`"
+    r"|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>\*\*|[-+*/^()]))"
+)
+_DEEPEST = 200
+_INFIX = {"+": ("add", 1), "-": ("sub", 1), "*": ("mul", 2), "/": ("div", 2)}
+_POWER = 4
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a text says: the formula, the parameters' names in the order of `fold`, and the values of numbers.
+
+    values: one per parameter; None for a parameter that was written as a name.
+    """
+
+    formula: Formula
+    names: tuple[str, ...]
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    formula: Formula
+    names: tuple[str, ...]
+    values: tuple[float | None, ...]
+    number: float | None = None  # set while the part is a bare number, so that exponents and signs can be read
+
+
+Inputs = Iterable[str] | Callable[[str], bool] | None
+
+
+def parse(text: str, inputs: Inputs = None) -> Formula:
+    """The formula of a text; names that are not in `inputs` are parameters. See `parse_sentence`."""
+    return parse_sentence(text, inputs).formula
+
+
+def parse_sentence(text: str, inputs: Inputs = None) -> Sentence:
+    """Reads ``+ - * / ** ( )``, functions by their operators' names, numbers, and names.
+
+    inputs: the symbols that are inputs, or a function that tells; the other names are parameters. When None, single
+        letters from a to o are parameters.
+
+    Raises FormulaError with the position for anything else.
+    """
+    if inputs is None:
+        is_input: Callable[[str], bool] = _is_no_letter
+    else:
+        is_input = inputs if callable(inputs) else frozenset(inputs).__contains__
+    part = _Parser(text, is_input).whole()
+    return Sentence(part.formula, part.names, part.values)
+
+
+def _is_no_letter(name: str) -> bool:
+    return re.fullmatch(r"[a-o]\d*", name) is None
+
+
+class _Parser:
+    def __init__(self, text: str, is_input: Callable[[str], bool]) -> None:
+        self.text, self.is_input, self.deep = text, is_input, 0
+        self.tokens: list[tuple[str, str, int]] = []
+        at = 0
+        while text[at:].strip():
+            match = _TOKEN.match(text, at)
+            if match is None or match.lastgroup is None:
+                raise FormulaError(f'cannot read "{text[at:].strip()[:12]}" at position {at + 1} of "{text}"')
+            self.tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+            at = match.end()
+        self.tokens.append(("end", "", len(text)))
+        self.at = 0
+
+    def whole(self) -> _Part:
+        part = self.expression(0)
+        if self.tokens[self.at][0] != "end":
+            self.fail()
+        return part
+
+    def fail(self, wanted: str = "") -> None:
+        kind, token, at = self.tokens[self.at]
+        found = "the end" if kind == "end" else f'"{token}"'
+        raise FormulaError(f'{found} at position {at + 1} of "{self.text}" was not expected{wanted}')
+
+    def take(self, sign: str) -> bool:
+        if self.tokens[self.at][:2] == ("sign", sign):
+            self.at += 1
+            return True
+        return False
+
+    def expression(self, loosest: int) -> _Part:
+        self.deep += 1
+        if self.deep > _DEEPEST:
+            raise FormulaError(f"more than {_DEEPEST} nested parts; no formula is that deep")
+        left = self.prefix()
+        while True:
+            kind, token, _ = self.tokens[self.at]
+            if kind == "sign" and token in ("**", "^") and loosest <= _POWER:
+                self.at += 1
+                left = self.power(left, self.expression(_POWER))
+            elif kind == "sign" and token in _INFIX and _INFIX[token][1] > loosest:
+                self.at += 1
+                name, binds = _INFIX[token]
+                left = _binary(name, left, self.expression(binds))
+            else:
+                self.deep -= 1
+                return left
+
+    def prefix(self) -> _Part:
+        if self.take("-"):
+            part = self.expression(3)
+            if part.number is not None:
+                return _number(-part.number)
+            return _binary("mul", _number(-1.0), part)
+        if self.take("+"):
+            return self.expression(3)
+        if self.take("("):
+            part = self.expression(0)
+            if not self.take(")"):
+                self.fail('; a ")" is missing')
+            return part
+        kind, token, _ = self.tokens[self.at]
+        self.at += 1
+        if kind == "number":
+            return _number(float(token))
+        if kind == "name" and self.tokens[self.at][:2] == ("sign", "("):
+            return self.call(token)
+        if kind in ("name", "quoted"):
+            return self.leaf(token)
+        self.at -= 1
+        self.fail()
+        raise AssertionError
+
+    def call(self, name: str) -> _Part:
+        row = OPERATORS.get(name.lower())
+        if row is None or row.arity != 1:
+            known = ", ".join(n for n, r in OPERATORS.items() if r.arity == 1)
+            raise FormulaError(f'there is no function "{name}"; known are {known}')
+        self.at += 1
+        part = self.expression(0)
+        if not self.take(")"):
+            self.fail('; a ")" is missing')
+        return _Part(node(row.name, part.formula), part.names, part.values)
+
+    def leaf(self, name: str) -> _Part:
+        if self.is_input(name):
+            return _Part(variable(name), (), ())
+        return _Part(parameter(), (name,), (None,))
+
+    def power(self, base: _Part, exponent: _Part) -> _Part:
+        value = exponent.number
+        if value is None or value != int(value) or not 1 <= abs(value) <= 12:
+            self.at -= 1
+            self.fail("; an exponent is a whole number from -12 to 12, other than 0")
+        assert value is not None
+        if base.number is not None:
+            return _number(base.number ** int(value))
+        return _whole_power(base, int(value))
+
+
+def _number(value: float) -> _Part:
+    return _Part(parameter(), ("",), (value,), value)
+
+
+def _binary(name: str, left: _Part, right: _Part) -> _Part:
+    if left.number is not None and right.number is not None and not (name == "div" and right.number == 0):
+        a, b = left.number, right.number
+        return _number({"add": a + b, "sub": a - b, "mul": a * b, "div": a / b if b else 0.0}[name])
+    formula = node(name, left.formula, right.formula)
+    names, values = left.names + right.names, left.values + right.values
+    if formula.operands[0] is not left.formula and formula.operands != (left.formula, right.formula):
+        names, values = right.names + left.names, right.values + left.values
+    return _Part(formula, names, values)
+
+
+def _whole_power(base: _Part, exponent: int) -> _Part:
+    for row in OPERATORS.values():
+        if row.exponent == exponent:
+            return _Part(node(row.name, base.formula), base.names, base.values)
+    if exponent < 0:
+        return _binary("div", _number(1.0), _whole_power(base, -exponent) if exponent < -1 else base)
+    if exponent == 1:
+        return base
+    half = _whole_power(base, exponent // 2)
+    squared = _Part(node("square", half.formula), half.names, half.values)
+    return squared if exponent % 2 == 0 else _binary("mul", squared, base)
+
+
+def parameter_names(formula: Formula, taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """Letters for the parameters, left to right, that are no inputs: a, b, c, ... (e and i are left out)."""
+    avoid = set(taken) | formula.inputs | {"e", "i"}
+    letters = [letter for letter in "abcdfghjklmno" if letter not in avoid]
+    names = letters + [f"{letter}{number}" for number in range(1, 100) for letter in "abc"]
+    return tuple([n for n in names if n not in avoid][: formula.parameters])
+
+
+def parameter_units(formula: Formula) -> tuple[str, ...]:
+    """The units that the grammar fixed for the parameters, "" where they are inferred."""
+    units: list[str] = []
+    fold(formula, lambda leaf, _: units.append(leaf.name) if leaf.head == PARAMETER else None, lambda *_: None)
+    return tuple(units)

@@ -1,0 +1,184 @@
+"""Units of measurement: text on one side, dimensions and scales on the other.
+
+The only module that knows pint, and it imports pint only when a unit has to be read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from .dimension import ANGLE, PURE, Dimension
+
+_PURE_SPELLINGS = frozenset({"", "1", "-", "–", "—", "none", "pure", "dimensionless"})
+_EXPONENT_DENOMINATOR = 12
+
+
+class UnitError(ValueError):
+    """A unit that cannot be read; the message names the nearest known one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One column's unit in a file's own coherent system.
+
+    dimension: over the base units that the file itself uses (``AU`` and ``day`` stay what they are).
+    scale: the factor that takes a number in this unit to the coherent unit (0.01745... for degrees), 1 for most.
+    """
+
+    dimension: Dimension = PURE
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        return str(self.dimension)
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    registry = pint.UnitRegistry(on_redefinition="ignore", cache_folder=None)
+    registry.define("radian = [angle] = rad")
+    registry.define("AU = astronomical_unit")
+    registry.define("individual = [] = individuals")
+    registry._build_cache()  # pint keeps the old radian inside derived units (rpm) until its cache is made anew
+    return registry
+
+
+def read_unit(text: str) -> dict[str, Fraction]:
+    """The atoms of a unit with their exponents: ``kg*m/s`` -> {kg: 1, m: 1, s: -1}.
+
+    Raises UnitError for a unit that nobody knows, with the nearest known spelling.
+    """
+    return dict(_read_unit(text.strip()))
+
+
+@cache
+def _read_unit(text: str) -> tuple[tuple[str, Fraction], ...]:
+    if text.lower() in _PURE_SPELLINGS:
+        return ()
+    registry = _registry()
+    try:
+        parsed = registry.parse_units(text.replace("°", "degree").replace("·", "*").replace("µ", "u"))
+        zero = registry.Quantity(0.0, parsed).to_root_units().magnitude
+    except Exception as problem:  # pint raises its own, tokenizer, syntax and overflow errors for text that is no unit
+        raise UnitError(f'unknown unit "{text}"{_nearest(text)}') from problem
+    if zero != 0:
+        raise UnitError(f'"{text}" counts from an arbitrary zero; convert the column to an absolute unit such as K')
+    atoms: dict[str, Fraction] = {}
+    for name, power in dict(parsed._units).items():
+        symbol = registry.get_symbol(name)
+        symbol = {"astronomical_unit": "AU", "au": "AU", "d": "day", "a": "yr"}.get(symbol, symbol)
+        atoms[symbol] = Fraction(power).limit_denominator(_EXPONENT_DENOMINATOR)
+    return tuple(sorted(atoms.items()))
+
+
+def _nearest(text: str) -> str:
+    registry = _registry()
+    known = [name for name in dir(registry) if not name.startswith("_")]
+    word = max((w for w in _words(text) if not _is_known(w)), key=len, default=text)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f', did you mean "{close[0]}"?' if close else "; leave the brackets out for a pure number"
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalpha() or c == "_" else " " for c in text).split()
+
+
+def _is_known(word: str) -> bool:
+    try:
+        _registry().parse_units(word)
+    except Exception:  # as in _read_unit
+        return False
+    return True
+
+
+def _root(atom: str) -> tuple[float, Dimension]:
+    """An atom in root units: factor and dimension, e.g. cm -> 0.01, m."""
+    registry = _registry()
+    factor, roots = registry.get_root_units(atom)
+    return float(factor), Dimension.of(
+        {registry.get_symbol(n): Fraction(p).limit_denominator(_EXPONENT_DENOMINATOR) for n, p in roots._units.items()}
+    )
+
+
+def coherent_units(texts: Mapping[str, str], *, angles_are_pure: bool = False) -> dict[str, Unit]:
+    """Each column's unit over a basis of the file's own atoms.
+
+    The atoms are taken in order of appearance; one that is a product of powers of earlier ones (cm after m, N after
+    kg, m and s) is expressed by them, with a scale, so that every relation between units stays exact and numbers keep
+    the size that the file gave them. Angles are always measured in radians.
+
+    Raises UnitError for an unknown unit, naming the column.
+    """
+    read: dict[str, dict[str, Fraction]] = {}
+    for column, text in texts.items():
+        try:
+            read[column] = read_unit(text)
+        except UnitError as problem:
+            raise UnitError(f'column "{column}": {problem}') from problem
+    basis = _Basis(atom for atoms in read.values() for atom in atoms)
+    units = {}
+    for column, atoms in read.items():
+        dimension, scale = PURE, 1.0
+        for atom, power in atoms.items():
+            factor, piece = basis.express(atom)
+            dimension = dimension * piece**power
+            scale *= factor ** float(power)
+        units[column] = Unit(dimension.without(ANGLE) if angles_are_pure else dimension, scale)
+    return units
+
+
+class _Basis:
+    """Atoms that are independent as dimensions, and every other atom by them. Exact elimination over fractions."""
+
+    def __init__(self, atoms: Iterable[str]) -> None:
+        self._rows: list[tuple[str, float, Dimension]] = [(ANGLE, 1.0, Dimension.of({ANGLE: 1}))]
+        self._known: dict[str, tuple[float, Dimension]] = {ANGLE: (1.0, Dimension.of({ANGLE: 1}))}
+        waiting = [atom for atom in dict.fromkeys(atoms) if atom != ANGLE]
+        for atom in sorted(waiting, key=lambda a: len(_root(a)[1].exponents)):
+            factor, dimension = _root(atom)
+            powers = self._solve(dimension)
+            if powers is None:
+                self._rows.append((atom, factor, dimension))
+                self._known[atom] = (1.0, Dimension.of({atom: 1}))
+            else:
+                scale = factor
+                for (_, row_factor, _), power in zip(self._rows, powers, strict=True):
+                    scale /= row_factor ** float(power)
+                by_basis = Dimension.of({row[0]: p for row, p in zip(self._rows, powers, strict=True)})
+                self._known[atom] = (scale, by_basis)
+
+    def express(self, atom: str) -> tuple[float, Dimension]:
+        return self._known[atom]
+
+    def _solve(self, target: Dimension) -> list[Fraction] | None:
+        """Exponents x with prod rows_i^x_i = target, or None when the target is independent of the rows."""
+        bases = sorted({b for _, _, d in self._rows for b, _ in d.exponents} | {b for b, _ in target.exponents})
+        columns = [dict(d.exponents) for _, _, d in self._rows]
+        wanted = dict(target.exponents)
+        matrix = [[c.get(b, Fraction(0)) for c in columns] + [wanted.get(b, Fraction(0))] for b in bases]
+        size, row, pivots = len(columns), 0, []
+        for column in range(size):
+            pivot = next((r for r in range(row, len(matrix)) if matrix[r][column]), None)
+            if pivot is None:
+                continue
+            matrix[row], matrix[pivot] = matrix[pivot], matrix[row]
+            lead = matrix[row][column]
+            matrix[row] = [entry / lead for entry in matrix[row]]
+            for other in range(len(matrix)):
+                if other != row and matrix[other][column]:
+                    factor = matrix[other][column]
+                    matrix[other] = [a - factor * b for a, b in zip(matrix[other], matrix[row], strict=True)]
+            pivots.append(column)
+            row += 1
+        if any(entry[size] for entry in matrix[row:]):
+            return None
+        solution = [Fraction(0)] * size
+        for r, column in enumerate(pivots):
+            solution[column] = matrix[r][size]
+        return solution

@@ -1,0 +1,5 @@
+"""``python -m noether_discover`` is ``noether-discover``."""
+
+from .cli import main
+
+main()

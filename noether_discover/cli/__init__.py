@@ -1,0 +1,49 @@
+"""The command line: `main` and its errors. Commands are in `commands`; nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+USAGE = 2
+
+
+def main() -> None:
+    """Entry point of ``noether-discover``.
+
+    Exit codes: 0 done, 1 failure, 2 usage or data, 3 nothing conserved was found, 130 interrupted.
+    """
+    import click
+
+    from .commands import group
+
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as problem:
+        problem.show()
+        code = problem.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was finished is in the run file", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    except ValueError as problem:
+        if not _is_for_the_user(problem):
+            raise
+        click.echo(f"Error: {problem}", err=True)
+        code = USAGE
+    sys.exit(code or 0)
+
+
+def _is_for_the_user(problem: ValueError) -> bool:
+    from noether_dsl.dimension import DimensionError
+    from noether_dsl.formula import FormulaError
+    from noether_dsl.grammar import GrammarError
+    from noether_dsl.units import UnitError
+
+    from ..errors import NoetherError
+
+    return isinstance(problem, NoetherError | DimensionError | FormulaError | GrammarError | UnitError)

@@ -1,0 +1,309 @@
+"""The commands. Each reads, calls, writes; there is no arithmetic here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import data_options, grammar_options, jobs_option, rank_options, read, read_options, search_options, settings_from
+
+if TYPE_CHECKING:
+    from ..discovery import Discovery
+
+NOTHING_CONSERVED = 3
+FILES = click.argument("files", nargs=-1, required=True, metavar="DATA...")
+RUN = click.argument("run", metavar="RUN.noether")
+QUIET = click.option("--quiet", is_flag=True, help="No progress and no remarks.")
+
+
+class _Examples(click.Command):
+    """A command whose epilog keeps its lines."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.epilog:
+            formatter.write_paragraph()
+            for line in self.epilog.splitlines():
+                formatter.write_text(line)
+
+
+class _Group(click.Group):
+    command_class = _Examples
+    group_class = type
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as problem:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if close:
+                raise click.UsageError(f'there is no command "{args[0]}"; did you mean "{close[0]}"?', ctx) from problem
+            raise
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=False)
+@click.version_option(package_name="noether-discover")
+def group() -> None:
+    """What is conserved along measured trajectories?
+
+    Feed a CSV with a trajectory column, a time column and units in the header; get conserved quantities as formulas
+    with units and uncertainties, ranked by whether enforcing them improves a learned predictor.
+
+    \b
+    Example:
+      noether-discover data make pendulum -o pendulum.csv
+      noether-discover discover pendulum.csv
+    """
+
+
+@group.command(epilog="Examples:\n  noether-discover discover pendulum.csv --no-rank\n  noether-discover discover runs/*.csv -o run.noether --oracle 'p**2 - 3*cos(q)'")
+@FILES
+@click.option("-o", "--output", metavar="RUN.noether", help="Keep the run in a file.")
+@click.option("--rank/--no-rank", default=True, show_default=True, help="Rank the laws by what they do for a predictor.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--latex", metavar="FILE.tex", help="Also write the table as a LaTeX document.")
+@QUIET
+@data_options
+@grammar_options
+@search_options
+@rank_options
+@jobs_option
+def discover(
+    files: tuple[str, ...], output: str | None, rank: bool, as_json: bool, latex: str | None, quiet: bool, **options: Any
+) -> None:
+    """All of it: enumerate, fit, filter, rank, and print what is conserved.
+
+    Exit code 0 when something is, 3 when nothing is.
+    """
+    from ..discovery import run_stages
+    from ..stages import Clock, Settings, oracle_quantity
+    from . import progress
+
+    clock = Clock()
+    trajectories, strict = read(files, options)
+    settings = Settings(strict_angles=strict, **settings_from(options))
+    if settings.oracle is not None:
+        oracle_quantity(settings.oracle, trajectories)  # a misspelled one is told now, not after the search
+    clock.lap("read")
+    with progress.shown(quiet or as_json) as tell:
+        found = run_stages(
+            trajectories, settings, clock=clock, rank=rank, run=output, sources=files, progress=tell
+        )
+    if latex:
+        from ..report.files import write_whole
+
+        write_whole(latex, found.to_latex(standalone=True))
+    _print(found, as_json)
+    if not as_json:
+        if latex:
+            click.echo(f"LaTeX: {latex}")
+        if output:
+            click.echo(f"run file: {output}   next: noether-discover export {output} --format latex")
+    _leave(found)
+
+
+@group.command("enumerate", epilog="Examples:\n  noether-discover enumerate pendulum.csv --count\n  noether-discover enumerate pendulum.csv -o run.noether")
+@FILES
+@click.option("-o", "--output", metavar="RUN.noether", help="The run file to begin.")
+@click.option("--count", "only_count", is_flag=True, help="Print how many formulas there are by nodes, and stop.")
+@click.option("--list", "show", is_flag=True, help="Print the formulas, one a line.")
+@QUIET
+@data_options
+@grammar_options
+@search_options
+@jobs_option
+def enumerate_(
+    files: tuple[str, ...], output: str | None, only_count: bool, show: bool, quiet: bool, **options: Any
+) -> None:
+    """Every formula of the language for these columns and units, each once."""
+    from ..stages import Clock, Settings, enumerated
+    from . import progress
+
+    if not (output or only_count or show):
+        raise click.UsageError("say what to do with the formulas: -o RUN.noether, --count or --list")
+    trajectories, strict = read(files, options)
+    settings = Settings(strict_angles=strict, **settings_from(options))
+    clock = Clock()
+    with progress.shown(quiet) as tell:
+        enumeration = enumerated(trajectories, settings, tell)
+    clock.lap("enumerate")
+    if output:
+        from ..runs import RunFile
+
+        with RunFile(output, create=True) as file:
+            file.write_data(trajectories, settings, files)
+            file.write_enumeration(enumeration, clock.seconds["enumerate"])
+    if show:
+        for formula in enumeration.formulas:
+            click.echo(str(formula))
+        return
+    from rich.console import Console
+
+    from ..report.screen import counts_table
+
+    counts = [
+        (n + 1, raw, enumeration.searched[n] if n < len(enumeration.searched) else 0)
+        for n, raw in enumerate(enumeration.raw)
+    ]
+    Console().print(counts_table(counts, settings.form))
+    if output:
+        click.echo(f"run file: {output}   next: noether-discover fit {output}")
+
+
+@group.command(epilog="Example:\n  noether-discover fit run.noether --filter paper")
+@RUN
+@QUIET
+@search_options
+@jobs_option
+@click.pass_context
+def fit(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
+    """Fit the formulas of a run file and judge them."""
+    from ..discovery import fit_again
+    from . import progress
+
+    with progress.shown(quiet) as tell:
+        found = fit_again(run, settings_from(_given(ctx, options)), tell)
+    _print(found, False)
+    click.echo(f"run file: {run}   next: noether-discover rank {run}")
+    _leave(found)
+
+
+@group.command(epilog="Example:\n  noether-discover rank run.noether --oracle 'p**2 - 3*cos(q)'")
+@RUN
+@QUIET
+@click.option("--seed", type=int, default=0, help="Seed of everything random.")
+@rank_options
+@jobs_option
+@click.pass_context
+def rank(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
+    """Rank the laws of a run file by what enforcing them does for a learned predictor."""
+    from ..discovery import rank_again
+    from . import progress
+
+    with progress.shown(quiet) as tell:
+        found = rank_again(run, settings_from(_given(ctx, options)), tell)
+    _print(found, False)
+    click.echo(f"run file: {run}   next: noether-discover export {run} --format latex")
+    _leave(found)
+
+
+@group.command(epilog="Example:\n  noether-discover export run.noether --format latex --standalone -o table.tex")
+@RUN
+@click.option("--format", "kind", type=click.Choice(["latex", "csv", "json", "markdown", "python"]), default="latex", show_default=True)
+@click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles with pdflatex.")
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the screen.")
+def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
+    """Write the laws and their ranking as LaTeX, CSV, JSON, Markdown or Python."""
+    from ..discovery import load
+    from ..report.export import FORMATS
+    from ..report.files import write_whole
+
+    if standalone and kind != "latex":
+        raise click.UsageError("--standalone is for --format latex")
+    found = load(run)
+    written = found.to_latex(standalone=True) if standalone else FORMATS[kind][1](found.to_json())
+    if output:
+        write_whole(output, written)
+        click.echo(f"written: {output}")
+    else:
+        click.echo(written, nl=False)
+
+
+@group.command(epilog="Example:\n  noether-discover show run.noether --json")
+@RUN
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def show(run: str, as_json: bool) -> None:
+    """Show what a run file holds."""
+    from ..runs import RunFile
+
+    with RunFile(run) as file:
+        fitted = file.has("fit")
+        counts, form = file.counts(), file.settings().form
+    if not fitted and not as_json:
+        from rich.console import Console
+
+        from ..report.screen import counts_table
+
+        Console().print(counts_table(counts, form))
+        click.echo(f"nothing was fitted yet   next: noether-discover fit {run}")
+        return
+    from ..discovery import load
+
+    _print(load(run), as_json)
+
+
+@group.group(cls=_Group)
+def data() -> None:
+    """Look at data, or make some."""
+
+
+@data.command(epilog="Example:\n  noether-discover data check runs/*.csv --missing split")
+@FILES
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@data_options
+def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Report everything that is wrong or noteworthy in a file, without running anything."""
+    from ..data.checks import check as checked
+
+    found = checked(list(files), read_options(options))
+    if as_json:
+        click.echo(json.dumps({"problems": found.problems, "notes": found.notes, "summary": found.summary}, indent=2))
+    else:
+        for problem in found.problems:
+            click.echo(f"problem: {problem}")
+        for note in found.notes:
+            click.echo(f"note: {note}")
+        if found.summary:
+            from rich.console import Console
+
+            from ..report.screen import data_summary
+
+            Console().print(*data_summary(found.summary))
+    if found.problems:
+        raise click.exceptions.Exit(2)
+
+
+@data.command(epilog="Example:\n  noether-discover data make pendulum --noise 0.1 --seed 1 -o pendulum.csv")
+@click.argument("system")
+@click.option("-o", "--output", metavar="FILE.csv", required=True, help="Where to write it.")
+@click.option("--noise", type=float, default=0.0, show_default=True, help="Standard deviation of Gaussian noise, in the columns' units.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--trajectories", type=click.IntRange(min=1), default=None, help="How many; default: the system's own.")
+@click.option("--samples", type=click.IntRange(min=3), default=None, help="Samples in each; default: the system's own.")
+@click.option("--span", type=float, default=None, help="Time that each covers; default: the system's own.")
+def make(system: str, output: str, **options: Any) -> None:
+    """Simulate a system whose laws are known (pendulum and spring are the paper's)."""
+    from ..data.systems import simulate
+    from ..data.tables import write_csv
+
+    trajectories = simulate(system, **options)
+    write_csv(trajectories, output)
+    click.echo(f"{len(trajectories)} trajectories, {trajectories.samples} samples: {output}   next: noether-discover discover {output}")
+
+
+def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were written on the command line; the run file knows the others."""
+    default = click.core.ParameterSource.DEFAULT
+    return {name: value for name, value in options.items() if ctx.get_parameter_source(name) != default}
+
+
+def _print(found: Discovery, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    from rich.console import Console
+
+    from ..report.screen import answer_table
+
+    console = Console()
+    for part in answer_table(found.to_json()):
+        console.print(part)
+
+
+def _leave(found: Discovery) -> None:
+    if not found.laws or found.verdict in ("NONE", "UNDECIDED"):
+        raise click.exceptions.Exit(NOTHING_CONSERVED)

@@ -1,0 +1,43 @@
+"""Progress on stderr when it is a terminal; silence otherwise."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..stages import Progress
+
+_WORDS = {
+    "enumerate": "enumerating", "fit": "fitting", "judge": "judging",
+    "train": "training the predictor", "tailor": "tailoring", "meta-tailor": "meta-tailoring",
+}  # fmt: skip
+
+
+@contextmanager
+def shown(quiet: bool = False) -> Iterator[Progress | None]:
+    """A callback (stage, done, total) that draws a bar with rate and time left per stage."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeRemainingColumn
+
+    with Bars(
+        TextColumn("{task.description:24}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bars:
+        tasks: dict[str, int] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, rate="")
+            task = bars.tasks[tasks[stage]]
+            rate = f"{task.speed:,.0f}/s" if task.speed else ""
+            bars.update(task.id, completed=done, total=total, rate=rate)
+
+        yield tell

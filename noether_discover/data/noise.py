@@ -1,0 +1,82 @@
+"""Measurement noise: how far each column scatters about a smooth course.
+
+Legend: K trajectories, T samples, D columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .trajectories import Trajectories
+
+Array = NDArray[np.float64]
+
+ORDERS = range(2, 9)
+FLOOR = 1e-5
+"""The least noise that is assumed, in units of a column's deviation: what an integrator or a printed file leaves."""
+_MEDIAN_OF_ABS_NORMAL = 0.6744897501960817
+
+
+def divided_difference_weights(t_W: Array) -> Array:
+    """Weights [..., W] over W times [..., W] that vanish on polynomials of degree below W - 1, with unit norm.
+
+    Their product with white noise of deviation s has deviation s, however irregular the times are.
+    """
+    gaps = t_W[..., :, None] - t_W[..., None, :]
+    gaps = gaps / np.abs(gaps).max(axis=(-1, -2), keepdims=True)
+    width = t_W.shape[-1]
+    gaps[..., np.arange(width), np.arange(width)] = 1.0
+    weights = 1.0 / gaps.prod(axis=-1)
+    return weights / np.linalg.norm(weights, axis=-1, keepdims=True)
+
+
+def noise(trajectories: Trajectories) -> Array:
+    """Each column's measurement noise as a standard deviation, [D], in the columns' units.
+
+    The smallest of the robust (median) estimates from divided differences of order 2 to 8: each is an upper bound,
+    since what is left of the signal adds to it. Not less than the columns' rounding (quantum / sqrt 12), nor than 1e-5
+    of a column's deviation. Angles are unwrapped first.
+    """
+    spread_D = trajectories.stacked.std(axis=0)
+    estimates = []
+    for order in ORDERS:
+        scatter = []
+        for x_TD, t_T in zip(trajectories.states, trajectories.times, strict=True):
+            if len(t_T) <= order:
+                continue
+            x_TD = unwrapped(x_TD, trajectories.angles)
+            rows = np.arange(len(t_T) - order)[:, None] + np.arange(order + 1)
+            weights = divided_difference_weights(t_T[rows])
+            scatter.append(np.einsum("tw,twd->td", weights, x_TD[rows]))
+        if scatter and sum(map(len, scatter)) >= 8:
+            estimates.append(np.median(np.abs(np.concatenate(scatter)), axis=0) / _MEDIAN_OF_ABS_NORMAL)
+    lowest = _smallest(np.array(estimates)) if estimates else np.zeros(len(spread_D))
+    quantum = np.array([_quantum(column) for column in trajectories.stacked.T])
+    return np.maximum(np.maximum(lowest, quantum / np.sqrt(12)), FLOOR * spread_D)
+
+
+def _smallest(estimates_OD: Array) -> Array:
+    """The smallest estimate of each column, averaged with those that agree with it (a minimum alone is biased)."""
+    least_D = estimates_OD.min(axis=0)
+    agree_OD = estimates_OD <= 1.15 * least_D
+    return (estimates_OD * agree_OD).sum(axis=0) / agree_OD.sum(axis=0)
+
+
+def _quantum(column: Array) -> float:
+    """The step between neighbouring values of a coarsely rounded column, 0 for one that is finer than its samples."""
+    distinct = np.unique(column)
+    if len(distinct) < 3 or len(distinct) > 0.5 * len(column):
+        return 0.0
+    return float(np.median(np.diff(distinct)))
+
+
+def unwrapped(x_TD: Array, angles: tuple[bool, ...]) -> Array:
+    """The states of one trajectory with the jumps of wrapped angles taken out."""
+    if not any(angles):
+        return x_TD
+    smooth = x_TD.copy()
+    for d, is_angle in enumerate(angles):
+        if is_angle:
+            smooth[:, d] = np.unwrap(smooth[:, d])
+    return smooth

@@ -1,0 +1,283 @@
+"""The Python door: `discover` a frame or a file, get a `Discovery`.
+
+    from noether_discover import discover
+    found = discover("pendulum.csv")
+    print(found.laws[0]["expression"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from noether_dsl.text import parse_sentence
+
+from .data.tables import ReadOptions, angles_are_strict, from_frame, read_tables
+from .data.trajectories import Trajectories
+from .report.wording import plain_law
+from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, ranked, searched
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .search.quantity import Quantity
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found in some data, as plain data; `to_json` is what the command line prints.
+
+    verdict: LAW, APPROXIMATE, NONE or UNDECIDED. reason: one sentence.
+    laws: one mapping per functionally independent law, best first, with expression, formula, latex, unit, verdict,
+        parameters (name, value, standard_error, unit) and figures.
+    ranking: rows of the ranked table, empty when nothing was ranked.
+    searched: formulas, classes, nodes, by_verdict. seconds: wall time by stage.
+    symbols: formula symbol -> column name, for columns whose names are no identifiers.
+    """
+
+    verdict: str
+    reason: str
+    laws: tuple[dict[str, Any], ...]
+    ranking: tuple[dict[str, Any], ...]
+    searched: dict[str, Any]
+    seconds: dict[str, float]
+    symbols: dict[str, str]
+    columns: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON-able object."""
+        facts = {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "laws": list(self.laws),
+            "ranking": list(self.ranking),
+            "searched": self.searched,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        }
+        return {**facts, "symbols": self.symbols} if self.symbols else facts
+
+    def to_frame(self) -> pd.DataFrame:
+        """The laws as a table, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame([{k: v for k, v in law.items() if k not in ("forms", "number")} for law in self.laws])
+
+    def to_latex(self, *, standalone: bool = False) -> str:
+        """The laws as a booktabs table; `standalone` gives a whole document."""
+        from .report.latex import latex_table
+
+        return latex_table(self.to_json(), standalone=standalone)
+
+    def quantity(self, number: int = 0) -> Quantity:
+        """A law as a callable on states [..., D] in coherent units (see `columns` for the order)."""
+        return law_quantity(self.laws[number], self.columns)
+
+
+def law_quantity(law: Mapping[str, Any], symbols: Sequence[str]) -> Quantity:
+    """A law of the run file or of `Discovery.laws` as a callable on states in coherent units."""
+    from .search.quantity import Quantity
+
+    formula = parse_sentence(law["formula"], symbols).formula
+    return Quantity(formula, tuple(p["value"] for p in law["parameters"]), tuple(symbols))
+
+
+def discover(
+    data: pd.DataFrame | Trajectories | str | Path | Sequence[str | Path],
+    *,
+    trajectory: str | None = None,
+    time: str | None = None,
+    inputs: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
+    missing: str = "error",
+    angles: str = "auto",
+    derivatives: Mapping[str, str] | None = None,
+    rank: bool = True,
+    run: str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Discovery:
+    """What is conserved along the trajectories in a frame or in files.
+
+    data: a DataFrame, `Trajectories`, a path, or paths (several files are several trajectories).
+    trajectory, time, inputs, units, missing, angles, derivatives: how the table is read; see `ReadOptions`.
+    rank: whether the laws are ranked by what they do for a learned predictor (takes a minute).
+    run: a run file to keep everything in. progress: called with (stage, done, total).
+    settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
+
+    Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used.
+    """
+    options = ReadOptions(trajectory, time, tuple(inputs), dict(units or {}), missing, angles, dict(derivatives or {}))
+    clock = Clock()
+    if isinstance(data, Trajectories):
+        trajectories, sources = data, [data.origin]
+    elif hasattr(data, "columns"):
+        trajectories, sources = from_frame(data, options), ["frame"]
+    else:
+        trajectories = read_tables(data, options)  # type: ignore[arg-type]
+        sources = [str(data)] if isinstance(data, str | Path) else [str(path) for path in data]  # type: ignore[union-attr]
+    chosen = Settings(**{"strict_angles": angles_are_strict(trajectories, options), **settings})
+    clock.lap("read")
+    return run_stages(trajectories, chosen, clock=clock, rank=rank, run=run, sources=sources, progress=progress)
+
+
+def run_stages(
+    trajectories: Trajectories,
+    settings: Settings,
+    *,
+    clock: Clock,
+    rank: bool,
+    run: str | Path | None = None,
+    sources: Sequence[str] = (),
+    progress: Progress | None = None,
+    told: Callable[[Enumeration | Answer], None] | None = None,
+) -> Discovery:
+    """All stages in order, each kept in the run file (when there is one) as soon as it is finished.
+
+    told: called with the enumeration and with the answer as soon as they are known.
+    """
+    from .runs import RunFile
+
+    tell = told or (lambda _: None)
+    with RunFile(run, create=True) if run is not None else nullcontext() as file:
+        if file is not None:
+            file.write_data(trajectories, settings, sources)
+        enumeration = enumerated(trajectories, settings, progress)
+        clock.lap("enumerate")
+        tell(enumeration)
+        if file is not None:
+            file.write_enumeration(enumeration, clock.seconds["enumerate"])
+            clock.lap("save")
+        evidence, found, answer = searched(trajectories, enumeration, settings, progress)
+        laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
+        clock.lap("fit")
+        if file is not None:
+            file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"])
+            clock.lap("save")
+        tell(answer)
+        rows: list[dict[str, Any]] = []
+        if rank and rankable(laws):
+            rows = ranking_rows(trajectories, laws, settings, evidence, progress)
+            clock.lap("rank")
+            if file is not None:
+                file.write_ranking(rows, clock.seconds["rank"])
+    return assembled(trajectories, enumeration_facts(enumeration), answer, laws, rows, clock.seconds)
+
+
+def ranking_rows(
+    trajectories: Trajectories, laws: Sequence[Mapping[str, Any]], settings: Settings, evidence: Any, progress: Any
+) -> list[dict[str, Any]]:
+    """The ranked table as plain rows; a candidate's name is its law's expression."""
+    quantities = {str(k): law_quantity(laws[k], trajectories.symbols) for k in rankable(laws)}
+    table = ranked(evidence, quantities, settings, progress)
+    rows = []
+    for row in table.rows:
+        facts = asdict(row)
+        if row.kind == "candidate":
+            facts["law"] = int(row.name)
+            facts["name"] = laws[int(row.name)]["expression"]
+        elif row.kind == "oracle":
+            facts["name"] = settings.oracle
+        rows.append(facts)
+    return rows
+
+
+def rankable(laws: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The numbers of the laws that can be enforced: constraints hold anyway."""
+    return [k for k, law in enumerate(laws) if law["verdict"] != "CONSTRAINT"]
+
+
+def enumeration_facts(enumeration: Enumeration) -> dict[str, Any]:
+    """What was searched, as plain data."""
+    return {
+        "formulas": enumeration.raw_total,
+        "classes": len(enumeration.formulas),
+        "nodes": enumeration.nodes,
+        "max_nodes": enumeration.grammar.max_nodes,
+    }
+
+
+def assembled(
+    trajectories: Trajectories,
+    what: Mapping[str, Any],
+    answer: Answer,
+    laws: Sequence[dict[str, Any]],
+    ranking: Sequence[dict[str, Any]],
+    seconds: Mapping[str, float],
+) -> Discovery:
+    """A discovery from what the stages left."""
+    spelled = dict(zip(trajectories.symbols, trajectories.names, strict=True))
+    return Discovery(
+        verdict=answer.verdict,
+        reason=answer.reason,
+        laws=tuple(laws),
+        ranking=tuple(ranking),
+        searched={**what, "by_verdict": answer.by_verdict},
+        seconds=dict(seconds),
+        symbols={symbol: name for symbol, name in spelled.items() if symbol != name},
+        columns=trajectories.symbols,
+        scales=tuple(unit.scale for unit in trajectories.units),
+    )
+
+
+def load(path: str | Path) -> Discovery:
+    """The discovery that a run file holds.
+
+    Raises RunFileError when it is no run file, or nothing was fitted yet.
+    """
+    from .runs import RunFile
+
+    with RunFile(path) as file:
+        trajectories = file.read_data()
+        counts = file.counts()
+        nodes = file.fact("nodes")
+        what = {
+            "formulas": sum(raw for n, raw, _ in counts if n <= nodes),
+            "classes": sum(searched_ for _, _, searched_ in counts),
+            "nodes": nodes,
+            "max_nodes": file.settings().max_nodes,
+        }
+        return assembled(trajectories, what, file.answer(), file.laws(), file.ranking(), file.seconds())
+
+
+def fit_again(path: str | Path, changes: Mapping[str, Any], progress: Progress | None = None) -> Discovery:
+    """Run the fit stage of a run file (again), with some settings changed; a ranking that it had is gone."""
+    from .runs import RunFile
+
+    with RunFile(path) as file:
+        trajectories = file.read_data()
+        file.counts()
+        settings = replace(file.settings(), **changes)
+        clock = Clock()
+        enumeration = enumerated(trajectories, settings, progress)
+        clock.lap("enumerate")
+        evidence, found, answer = searched(trajectories, enumeration, settings, progress)
+        laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
+        clock.lap("fit")
+        file.change_settings(settings)
+        file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"])
+    return load(path)
+
+
+def rank_again(path: str | Path, changes: Mapping[str, Any], progress: Progress | None = None) -> Discovery:
+    """Run the rank stage of a run file (again), with some settings changed."""
+    from .runs import RunFile
+    from .search.evidence import gather
+
+    with RunFile(path) as file:
+        trajectories, laws = file.read_data(), file.laws()
+        settings = replace(file.settings(), **changes)
+        clock = Clock()
+        evidence = gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
+        rows = ranking_rows(trajectories, laws, settings, evidence, progress) if rankable(laws) else []
+        clock.lap("rank")
+        file.change_settings(settings)
+        file.write_ranking(rows, clock.seconds["rank"])
+    return load(path)
+
+
+def _scales(trajectories: Trajectories) -> dict[str, float]:
+    return {s: unit.scale for s, unit in zip(trajectories.symbols, trajectories.units, strict=True)}

@@ -1,0 +1,31 @@
+"""The error tree.
+
+    NoetherError (ValueError)          what a user can put right; the command line prints it and exits with 2
+    ├── DataError                      a file or frame: which one, which column, which row, what to do
+    ├── OptionError                    an option or argument that cannot be used
+    └── RunFileError                   a run file that is missing, foreign, damaged or of another stage
+    noether_dsl.DimensionError         incompatible units
+    noether_dsl.UnitError              a unit that nobody knows
+    noether_dsl.FormulaError           a formula that cannot be read
+
+All of them are ValueErrors: a library user can catch them alike. A candidate formula's failure is not an error,
+it is a verdict.
+"""
+
+from __future__ import annotations
+
+
+class NoetherError(ValueError):
+    """Something that the user can put right; the message says what, where, and what now."""
+
+
+class DataError(NoetherError):
+    """The data cannot be used as they are."""
+
+
+class OptionError(NoetherError):
+    """An option has a value that cannot be used."""
+
+
+class RunFileError(NoetherError):
+    """The run file is missing, foreign, damaged, or lacks a stage."""

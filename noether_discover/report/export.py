@@ -1,0 +1,109 @@
+"""The exports of a run: LaTeX, CSV, JSON, Markdown, Python. Each takes what `Discovery.to_json` gives."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from noether_dsl.reading import numpy_code
+from noether_dsl.text import parse_sentence
+
+from .latex import latex_table
+from .wording import short, with_error
+
+Found = Mapping[str, Any]
+
+
+def to_json(found: Found) -> str:
+    """The whole discovery as one JSON object."""
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def to_csv(found: Found) -> str:
+    """One row per law: expression, unit, verdict, figures, parameters, and its rank's errors."""
+    table = io.StringIO()
+    figures = ("ratio", "ratio_heldout", "ratio_random", "noise_chi2", "drift_per_time")
+    errors = ("rate", "train_rollout", "test_rollout", "status", "chosen")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["expression", "formula", "unit", "verdict", "nodes", *figures, "parameters", *errors])
+    for number, law in enumerate(found["laws"]):
+        row = _rank_of(number, found)
+        parameters = "; ".join(
+            f"{p['name']} = {p['value']!r} +- {p['standard_error']!r} {p['unit']}" for p in law["parameters"]
+        )
+        writer.writerow(
+            [law["expression"], law["formula"], law["unit"], law["verdict"], law["nodes"]]
+            + [law[name] for name in figures]
+            + [parameters]
+            + [row.get(name, "") for name in errors]
+        )
+    return table.getvalue()
+
+
+def to_markdown(found: Found) -> str:
+    """The laws and the ranking as Markdown tables."""
+    lines = [f"**{found['verdict']}**: {found['reason']}.", ""]
+    lines += ["| law | parameters | unit | ratio (held out) | verdict | drift |", "|---|---|---|---|---|---|"]
+    for law in found["laws"]:
+        cells = [f"`{law['formula']}`", parameters_in_words(law), law["unit"], short(law["ratio_heldout"])]
+        lines.append("| " + " | ".join([*cells, law["verdict"], drift_in_words(law)]) + " |")
+    if found["ranking"]:
+        lines += ["", "| predictor | inner rate | train rollout | test rollout | / control | |", "|---|---|---|---|---|---|"]
+        for row in found["ranking"]:
+            cells = [row["name"], short(row["rate"]), short(row["train_rollout"]), short(row["test_rollout"])]
+            mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
+            lines.append("| " + " | ".join([*cells, short(row["to_control"]), mark]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def to_python(found: Found) -> str:
+    """A module with one function per law, on numpy arrays, parameters as defaults."""
+    lines = ['"""Conserved quantities, exported by noether-discover."""', "", "import numpy as np", ""]
+    for number, law in enumerate(found["laws"], start=1):
+        lines += ["", *_function(number, law)]
+    if not found["laws"]:
+        lines.append("# no conserved quantity was found")
+    return "\n".join(lines) + "\n"
+
+
+def _function(number: int, law: Mapping[str, Any]) -> list[str]:
+    names = [p["name"] for p in law["parameters"]]
+    formula = parse_sentence(law["formula"], lambda name: name not in names).formula
+    arguments = [*sorted(formula.inputs), *(f"{p['name']}={p['value']!r}" for p in law["parameters"])]
+    words = [f'    """{law["verdict"]}, in {law["unit"]}; ratio {short(law["ratio_heldout"])} held out.']
+    words += [f"    {p['name']} = {p['value']:.6g} +- {p['standard_error']} {p['unit']}." for p in law["parameters"]]
+    return [f"def law_{number}({', '.join(arguments)}):", *words, '    """', f"    return {numpy_code(formula)}"]
+
+
+def _rank_of(number: int, found: Found) -> Mapping[str, Any]:
+    return next((row for row in found["ranking"] if row.get("law") == number), {})
+
+
+def parameters_in_words(law: Mapping[str, Any]) -> str:
+    """``a = 2.457 ± 0.007 rad^2/s^2``."""
+    words = []
+    for p in law["parameters"]:
+        error = p["standard_error"]
+        unit = "" if p["unit"] == "1" else f" {p['unit']}"
+        words.append(f"{p['name']} = {with_error(p['value'], float('inf') if error is None else error)}{unit}")
+    return ", ".join(words)
+
+
+def drift_in_words(law: Mapping[str, Any]) -> str:
+    """The drift of an approximate law with its error, empty for the others."""
+    if law["verdict"] != "APPROXIMATE" or law["drift_per_time"] is None:
+        return ""
+    return f"{with_error(law['drift_per_time'], law['drift_standard_error'] or 0.0)} {law['drift_unit']}"
+
+
+FORMATS: dict[str, tuple[str, Callable[[Found], str]]] = {
+    "latex": ("tex", latex_table),
+    "csv": ("csv", to_csv),
+    "json": ("json", to_json),
+    "markdown": ("md", to_markdown),
+    "python": ("py", to_python),
+}
+"""Format -> file ending and writer."""

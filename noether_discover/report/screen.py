@@ -1,0 +1,108 @@
+"""What a terminal shows: tables that fit 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .export import drift_in_words, parameters_in_words
+from .wording import short
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
+    """Verdict and reason, the laws, the ranking, and what was searched."""
+    from rich.text import Text
+
+    colour = {"LAW": "bold green", "APPROXIMATE": "bold yellow"}.get(found["verdict"], "bold")
+    shown: list[RenderableType] = [Text.assemble((found["verdict"], colour), f": {found['reason']}.")]
+    if found["laws"]:
+        shown.append(_laws(found["laws"]))
+    if found["ranking"]:
+        shown.append(_ranking(found["ranking"]))
+    tally = ", ".join(f"{verdict} {number:,}" for verdict, number in found["searched"]["by_verdict"].items())
+    shown.append(Text(f"verdicts of what was fitted: {tally}", style="dim"))
+    if found.get("symbols"):
+        renamed = ", ".join(f"{symbol} is {name}" for symbol, name in found["symbols"].items())
+        shown.append(Text(f"symbols: {renamed}", style="dim"))
+    return shown
+
+
+def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(title="conserved", title_justify="left", box=_box(), pad_edge=False)
+    table.add_column("law", overflow="fold", ratio=3)
+    table.add_column("parameters", overflow="fold", ratio=3)
+    table.add_column("held-out ratio", justify="right", max_width=9)
+    table.add_column("chi2", justify="right")
+    table.add_column("verdict", overflow="fold")
+    for law in laws:
+        verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
+        parameters = parameters_in_words(law).replace(", ", "\n") or "none"
+        words = f"{law['formula']}\n[dim]in {law['unit']}" + (f", {len(law['forms'])} forms" if law["forms"] else "")
+        table.add_row(words, parameters, short(law["ratio_heldout"]), short(law["noise_chi2"]), verdict)
+    return table
+
+
+def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(title="ranked by what enforcing it does for a learned predictor", title_justify="left", box=_box(), pad_edge=False)
+    table.add_column("predictor", overflow="fold", ratio=3)
+    for name in ("rate", "train rollout", "test rollout", "/ control"):
+        table.add_column(name, justify="right", max_width=9)
+    table.add_column("")
+    names = {"mlp": "MLP", "control": "MLP, as many extra steps"}
+    for row in rows:
+        name = names.get(row["kind"], row["name"])
+        name = f"oracle {name}" if row["kind"] == "oracle" else name
+        mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
+        table.add_row(
+            name, short(row["rate"]), short(row["train_rollout"]), short(row["test_rollout"]),
+            short(row["to_control"]), mark,
+        )  # fmt: skip
+    return table
+
+
+def counts_table(counts: Sequence[tuple[int, int, int]], form: str) -> RenderableType:
+    """Formulas by number of nodes."""
+    from rich.table import Table
+
+    table = Table(box=_box(), pad_edge=False)
+    second = "normal form" if form == "normal" else "searched"
+    for name in ("nodes", "formulas (raw)", "up to here", second):
+        table.add_column(name, justify="right")
+    total = 0
+    for nodes, raw, searched in counts:
+        total += raw
+        table.add_row(str(nodes), f"{raw:,}", f"{total:,}", f"{searched:,}")
+    return table
+
+
+def _box() -> Any:
+    from rich import box
+
+    return box.SIMPLE_HEAD
+
+
+def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
+    """What `data check` found: sizes, steps, columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = [f"{name}: {value}" for name, value in summary.items() if not isinstance(value, dict | list | tuple)]
+    shown: list[RenderableType] = [Text("\n".join(facts))]
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            shown.append(Text(f"{name}: " + ", ".join(f"{k} {short(v) if isinstance(v, float) else v}" for k, v in value.items())))
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+            table = Table(box=_box(), pad_edge=False)
+            for key in value[0]:
+                table.add_column(str(key))
+            for row in value:
+                table.add_row(*(short(v) if isinstance(v, float) else str(v) for v in row.values()))
+            shown.append(table)
+    return shown

@@ -1,0 +1,132 @@
+"""Numbers and laws in words: how many digits, which sign, which symbol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from noether_dsl.formula import PARAMETER, Formula
+from noether_dsl.reading import latex, latex_symbol, text
+
+
+def significant(value: float, error: float) -> str:
+    """A number with two digits beyond its standard error, at least 3 and at most 15: what a computer should get."""
+    if value == 0 or not math.isfinite(value):
+        return repr(value)
+    digits = 15
+    if math.isfinite(error) and error > 0:
+        digits = min(max(math.ceil(math.log10(abs(value) / error)) + 2, 3), 15)
+    elif not math.isfinite(error):
+        digits = 6
+    return f"{value:.{digits}g}"
+
+
+def with_error(value: float, error: float, *, tex: bool = False) -> str:
+    """A number with its standard error, as people read it: ``2.457 ± 0.007``, ``3`` where the error is negligible."""
+    if not math.isfinite(value):
+        return "undetermined"
+    if not math.isfinite(error):
+        shown = f"{value:.4g} (undetermined)"
+    elif error <= 1e-9 * abs(value):
+        shown = f"{value:.10g}"
+    else:
+        place = math.floor(math.log10(error))
+        decimals = max(1 - place if error / 10**place < 2 else -place, 0)
+        if abs(value) >= 1e6 or abs(value) < 1e-4:
+            power = math.floor(math.log10(abs(value)))
+            inner = with_error(value / 10**power, error / 10**power, tex=tex)
+            return rf"({inner}) \times 10^{{{power}}}" if tex else f"({inner})e{power}"
+        shown = f"{value:.{decimals}f} {chr(92) + 'pm' if tex else '±'} {error:.{decimals}f}"
+    if tex and "e" in shown and "undetermined" not in shown:
+        mantissa, _, power = shown.partition("e")
+        shown = rf"{mantissa} \times 10^{{{int(power)}}}"
+    return shown
+
+
+def short(value: float | None) -> str:
+    """A figure for a table: three digits."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.2e}" if _extreme(value) else f"{value:.3g}"
+
+
+def _extreme(value: float) -> bool:
+    return value != 0 and not 1e-3 <= abs(value) < 1e5
+
+
+def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, float]) -> str:
+    """The formula with its numbers in, in the column symbols, readable by sympy and Python.
+
+    scales: the factor from a column as the file has it to its coherent unit (degrees to radians), 1 for most.
+    """
+
+    def leaf(part: Formula, number: int) -> str:
+        if part.head == PARAMETER:
+            return numbers[number]
+        scale = scales.get(part.name, 1.0)
+        return part.name if scale == 1.0 else f"({scale!r}*{part.name})"
+
+    return text(formula, leaf)
+
+
+def latex_formula(formula: Formula, symbols: Mapping[str, str] | None = None) -> str:
+    """The formula in LaTeX with letters for the parameters. symbols: LaTeX for some columns."""
+    from noether_dsl.text import parameter_names
+
+    names, chosen = parameter_names(formula), symbols or {}
+
+    def leaf(part: Formula, number: int) -> str:
+        return names[number] if part.head == PARAMETER else chosen.get(part.name, latex_symbol(part.name))
+
+    return latex(formula, leaf)
+
+
+def latex_unit(unit: str) -> str:
+    r"""A unit in LaTeX, upright: ``kg^2*m^2/s^2`` -> ``\mathrm{kg^{2}\,m^{2}\,s^{-2}}``; empty for a pure number."""
+    if unit in ("", "1"):
+        return ""
+    above, *below = unit.split("/")
+    pieces = [_unit_power(piece, 1) for piece in above.split("*")] + [_unit_power(piece, -1) for piece in below]
+    return r"\mathrm{" + r"\,".join(piece for piece in pieces if piece) + "}"
+
+
+def _unit_power(piece: str, sign: int) -> str:
+    base, _, power = piece.partition("^")
+    power = power.strip("()") or "1"
+    if sign < 0:
+        power = power[1:] if power.startswith("-") else f"-{power}"
+    if base == "1":
+        return ""
+    base = {"%": r"\%", "Ω": r"\Omega", "µm": r"\mu m"}.get(base, base).replace("_", r"\_")
+    return base if power == "1" else f"{base}^{{{power}}}"
+
+
+def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str, Any]:
+    """A law as JSON-able data: what ``--json`` prints and the run file keeps."""
+    numbers = [significant(p.value, p.standard_error) for p in law.parameters]
+    return {
+        "expression": expression(law.formula, numbers, scales),
+        "formula": str(law.formula),
+        "latex": latex_formula(law.formula),
+        "unit": str(law.dimension),
+        "verdict": law.verdict,
+        "reason": law.reason,
+        "parameters": [
+            {"name": p.name, "value": p.value, "standard_error": _finite(p.standard_error), "unit": p.unit}
+            for p in law.parameters
+        ],
+        "ratio": _finite(law.ratio),
+        "ratio_heldout": _finite(law.ratio_heldout),
+        "ratio_random": _finite(law.ratio_random),
+        "noise_chi2": _finite(law.noise_chi2),
+        "drift_per_time": _finite(law.drift),
+        "drift_standard_error": _finite(law.drift_error),
+        "drift_unit": f"({law.dimension})/{time_unit}" if time_unit != "1" else f"({law.dimension}) per sample",
+        "spread": _finite(law.spread),
+        "nodes": law.formula.nodes,
+        "forms": list(law.forms),
+        "number": law.number,
+    }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

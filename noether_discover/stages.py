@@ -1,0 +1,297 @@
+"""The stages of a discovery, from trajectories to a ranking. Each takes plain data and gives plain data.
+
+    enumerated   which formulas there are
+    searched     which of them are conserved
+    ranked       which of those help a predictor
+
+Files are the business of `runs`, screens that of `cli`; here is the order of things, and who works in parallel.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from noether_dsl.canonical import normal_forms
+from noether_dsl.enumeration import count, enumerate_formulas
+from noether_dsl.formula import Formula
+from noether_dsl.grammar import Grammar, GrammarError
+from noether_dsl.operators import DEFAULT_OPERATORS
+from noether_dsl.text import parse_sentence
+
+from .data.trajectories import Trajectories
+from .errors import OptionError
+
+if TYPE_CHECKING:
+    from .predict.ranking import Ranking
+    from .search.evidence import Evidence
+    from .search.laws import Search
+    from .search.quantity import Quantity
+
+Progress = Callable[[str, int, int], None]
+
+PROCESSES_PAY_FROM = 12
+"""Chunks of formulas below which starting processes costs more than it saves (each imports torch)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a discovery depends on besides the data. Every field is an option of the command line.
+
+    max_nodes: the largest formula. operators: names of the language's operators.
+    parameter_units: None for inferred, else the list of units that parameters can have.
+    form: "normal" (one formula per class of formulas conserved together) or "raw" (all of them, the paper's).
+    max_formulas: the search stops at the node count whose formulas would exceed this.
+    rule: "noise" or "paper" (`search.laws.search`). window: samples in a window, None decides, 0 for none.
+    share: of the sequences that fit; the others judge.
+    oracle: a formula with numbers, ranked beside the laws. loss_form, keep, epochs, steps: of the ranking.
+    jobs: processes; changes nothing but the time.
+    """
+
+    max_nodes: int = 7
+    operators: tuple[str, ...] = DEFAULT_OPERATORS
+    parameter_units: tuple[str, ...] | None = None
+    strict_angles: bool = False
+    form: str = "normal"
+    max_formulas: int = 200_000
+    rule: str = "noise"
+    window: int | None = None
+    share: float = 0.5
+    seed: int = 0
+    oracle: str | None = None
+    loss_form: str = "derivative"
+    keep: int = 20
+    epochs: int = 100
+    steps: int = 2000
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("form", ("normal", "raw")), ("rule", ("noise", "paper")), ("loss_form", ("derivative", "euler")),
+        ):  # fmt: skip
+            if getattr(self, name) not in known:
+                raise OptionError(f'{name} cannot be "{getattr(self, name)}"; it is one of {", ".join(known)}')
+        if not 1 <= self.max_nodes <= 14:
+            raise OptionError(f"--max-nodes {self.max_nodes} cannot be searched; it is from 1 to 14")
+        if not 0 < self.share < 1:
+            raise OptionError(f"--share {self.share} leaves nothing to fit or nothing to judge; it is between 0 and 1")
+        if self.form == "normal" and self.parameter_units is not None:
+            object.__setattr__(self, "form", "raw")
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, facts: dict[str, Any]) -> Settings:
+        """Back from `plain`."""
+        known = {f.name for f in fields(cls)}
+        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k in known}
+        return cls(**facts)
+
+
+def grammar_of(trajectories: Trajectories, settings: Settings) -> Grammar:
+    """The grammar of the data's columns.
+
+    Raises OptionError for an unknown operator, naming the known ones.
+    """
+    try:
+        return Grammar(
+            tuple((name, unit.dimension) for name, unit in zip(trajectories.symbols, trajectories.units, strict=True)),
+            settings.operators,
+            settings.parameter_units,
+            settings.strict_angles,
+            settings.max_nodes,
+        )
+    except GrammarError as problem:
+        raise OptionError(str(problem)) from problem
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """Which formulas there are.
+
+    raw: how many there are at 1, 2, ... nodes, each once up to commutativity. searched: how many of them are fitted
+    (in the normal form, one per class). nodes: the largest that is searched, `max_nodes` unless the limit on their
+    number was met.
+    """
+
+    grammar: Grammar
+    formulas: tuple[Formula, ...]
+    raw: tuple[int, ...]
+    searched: tuple[int, ...]
+    nodes: int
+
+    @property
+    def raw_total(self) -> int:
+        """How many formulas the search answers for."""
+        return sum(self.raw[: self.nodes])
+
+
+def enumerated(trajectories: Trajectories, settings: Settings, progress: Progress | None = None) -> Enumeration:
+    """Every formula that the settings ask for.
+
+    Raises OptionError when not even the smallest formulas fit under `max_formulas`.
+    """
+    grammar = grammar_of(trajectories, settings)
+    report = progress or (lambda stage, done, total: None)
+    raw = tuple(count(grammar))
+    if settings.form == "raw":
+        nodes = max((n for n in range(1, len(raw) + 1) if sum(raw[:n]) <= settings.max_formulas), default=0)
+        table = enumerate_formulas(replace(grammar, max_nodes=max(nodes, 1)))
+        rows: Iterable[int] = range(len(table)) if nodes else ()
+        by_nodes = raw[:nodes]
+    else:
+        found = normal_forms(grammar, lambda n, _: report("enumerate", n, settings.max_nodes), settings.max_formulas)
+        table, rows = found.table, found.roots_F.tolist()
+        by_nodes = tuple(int(n) for n in found.by_nodes())
+        nodes = int(table.size_F.max()) if len(table) else 0
+    if not nodes or not sum(by_nodes):
+        raise OptionError("there is no formula to search; raise --max-nodes or --max-formulas")
+    formulas = tuple(table.formula(row) for row in rows)
+    report("enumerate", settings.max_nodes, settings.max_nodes)
+    return Enumeration(grammar, formulas, raw, by_nodes, nodes)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is conserved, in one word and one sentence.
+
+    verdict: LAW, APPROXIMATE, NONE or UNDECIDED. by_verdict: how many formulas ended with which verdict.
+    """
+
+    verdict: str
+    reason: str
+    by_verdict: dict[str, int]
+
+
+def searched(
+    trajectories: Trajectories, enumeration: Enumeration, settings: Settings, progress: Progress | None = None
+) -> tuple[Evidence, Search, Answer]:
+    """Judge every formula of the enumeration, and answer."""
+    from .search.evidence import gather
+    from .search.laws import search
+
+    evidence = gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
+    found = search(
+        enumeration.formulas,
+        enumeration.grammar,
+        evidence,
+        rule=settings.rule,
+        run=in_processes(settings.jobs),
+        progress=progress,
+    )
+    return evidence, found, _answer(found, enumeration, evidence)
+
+
+def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answer:
+    from .search import verdicts
+    from .search.existence import least_ratio_of_polynomials
+
+    tally = Counter(j.verdict for j in found.judgements)
+    by_verdict = {name: tally[name] for name in sorted(tally)}
+    what = f"{enumeration.raw_total:,} formulas of up to {enumeration.nodes} nodes"
+    if len(enumeration.formulas) != enumeration.raw_total:
+        what += f" ({len(enumeration.formulas):,} classes)"
+    for verdict, words in (
+        (verdicts.LAW, "conserved as far as the noise lets one see"),
+        (verdicts.APPROXIMATE, "conserved approximately"),
+    ):
+        laws = [law for law in found.laws if law.verdict == verdict]
+        if laws:
+            number = f"{len(laws)} functionally independent quantit{'y is' if len(laws) == 1 else 'ies are'}"
+            return Answer(verdict, f"{number} {words}, of {what}", by_verdict)
+    least, degree = least_ratio_of_polynomials(evidence)
+    verdict, why = verdicts.no_law(
+        found.judgements,
+        noise_share=float((evidence.noise_D / evidence.sequences.stacked.std(axis=0).clip(1e-300)).max()),
+        heldout=len(evidence.heldout),
+        least_ratio_of_polynomials=least,
+        degree=degree,
+    )
+    return Answer(verdict, f"none of {what} is conserved; {why}", by_verdict)
+
+
+def in_processes(jobs: int) -> Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]:
+    """A runner of tasks in order, in `jobs` processes when there are enough tasks to pay for them."""
+
+    def run(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        if jobs == 1 or len(tasks) < PROCESSES_PAY_FROM:
+            yield from (function(*task) for task in tasks)
+            return
+        from joblib import Parallel, delayed
+
+        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
+
+    return run
+
+
+def ranked(
+    evidence: Evidence, quantities: Mapping[str, Quantity], settings: Settings, progress: Progress | None = None
+) -> Ranking:
+    """Rank quantities by what they do for a learned predictor.
+
+    Many trajectories: those that fitted train, the held-out ones test. A few long ones: the first 80 % of each train,
+    the rest tests, as in the paper.
+
+    Raises FormulaError or OptionError for an oracle that cannot be read.
+    """
+    from .predict.ranking import Candidate, RankingSettings, rank
+
+    candidates = [Candidate(name, quantity) for name, quantity in quantities.items()]
+    oracle = None
+    if settings.oracle is not None:
+        oracle = Candidate("oracle", oracle_quantity(settings.oracle, evidence.runs))
+    if evidence.window is None:
+        train, test = evidence.train, evidence.held
+    else:
+        train, test = evidence.runs.cut_at(0.8)
+    return rank(
+        train,
+        test,
+        candidates,
+        RankingSettings(
+            epochs=settings.epochs,
+            steps=settings.steps,
+            keep=settings.keep,
+            loss_form=settings.loss_form,  # type: ignore[arg-type]
+            seed=settings.seed,
+            jobs=settings.jobs,
+        ),
+        oracle=oracle,
+        progress=progress,
+    )
+
+
+def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
+    """A user's formula with numbers as a quantity.
+
+    Raises FormulaError for text that is no formula, OptionError for a name that is no column.
+    """
+    from .search.quantity import Quantity
+
+    sentence = parse_sentence(text, trajectories.symbols)
+    unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
+    if unknown:
+        columns = ", ".join(trajectories.symbols)
+        raise OptionError(f'--oracle "{text}": "{unknown[0]}" is no column; there are {columns}, and numbers')
+    values = tuple(float(value) for value in sentence.values if value is not None)
+    return Quantity(sentence.formula, values, trajectories.symbols)
+
+
+class Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """The time since the last lap went into this stage."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
