@@ -1,8 +1,8 @@
 """The Python door: `discover` a frame or a file, get a `Discovery`.
 
-    from noether_discover import discover
-    found = discover("pendulum.csv")
-    print(found.laws[0]["expression"])
+from noether_discover import discover
+found = discover("pendulum.csv")
+print(found.laws[0]["expression"])
 """
 
 from __future__ import annotations
@@ -112,13 +112,15 @@ def discover(
     """
     options = ReadOptions(trajectory, time, tuple(inputs), dict(units or {}), missing, angles, dict(derivatives or {}))
     clock = Clock()
+    import pandas as pd
+
     if isinstance(data, Trajectories):
         trajectories, sources = data, [data.origin]
-    elif hasattr(data, "columns"):
+    elif isinstance(data, pd.DataFrame):
         trajectories, sources = from_frame(data, options), ["frame"]
     else:
-        trajectories = read_tables(data, options)  # type: ignore[arg-type]
-        sources = [str(data)] if isinstance(data, str | Path) else [str(path) for path in data]  # type: ignore[union-attr]
+        paths = [data] if isinstance(data, str | Path) else list(data)
+        trajectories, sources = read_tables(paths, options), [str(path) for path in paths]
     chosen = Settings(**{"strict_angles": angles_are_strict(trajectories, options), **settings})
     clock.lap("read")
     return run_stages(trajectories, chosen, clock=clock, rank=rank, run=run, sources=sources, progress=progress)

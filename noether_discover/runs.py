@@ -64,7 +64,9 @@ class RunFile:
         """
         self.path = Path(path)
         if not create and not self.path.exists():
-            raise RunFileError(f"{path}: there is no such run file; make one with `noether-discover enumerate DATA.csv`")
+            raise RunFileError(
+                f"{path}: there is no such run file; make one with `noether-discover enumerate DATA.csv`"
+            )
         if create and self.path.exists():
             self._check_ours(replacing=True)
             for leftover in (self.path, *self._companions()):

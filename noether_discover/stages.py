@@ -29,8 +29,8 @@ from .errors import OptionError
 if TYPE_CHECKING:
     from .predict.ranking import Ranking
     from .search.evidence import Evidence
-    from .search.laws import Search
     from .search.quantity import Quantity
+    from .search.searching import Search
 
 Progress = Callable[[str, int, int], None]
 
@@ -174,7 +174,7 @@ def searched(
 ) -> tuple[Evidence, Search, Answer]:
     """Judge every formula of the enumeration, and answer."""
     from .search.evidence import gather
-    from .search.laws import search
+    from .search.searching import search
 
     evidence = gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
     found = search(

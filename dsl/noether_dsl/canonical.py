@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +80,11 @@ class _Columns:
             "shape": (np.bool_, True), "negative": (np.bool_, False), "signless": (np.bool_, False),
             "order": (np.int32, -1),
         }  # fmt: skip
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             name: np.broadcast_to(np.asarray(values.get(name, default), dtype=kind), (number,))
             for name, (kind, default) in plain.items()
         }
-        return cls(**columns)  # type: ignore[arg-type]
+        return cls(**columns)
 
     def __len__(self) -> int:
         return len(self.operator)
@@ -407,13 +408,13 @@ class _Generator:
         """The rows of one size that are representatives."""
         r, a = self.rows, self.rows_of(size)
         keep = ~np.isin(r.kind[a], (PARAMETER, SCALED, RECIPROCAL)) & r.shape[a] & ~r.offset[a] & ~r.negative[a]
-        injective = [
-            self.code(n) for n in self.grammar.operators if OPERATORS[n].arity == 1 and OPERATORS[n].injective
-        ]
+        injective = [self.code(n) for n in self.grammar.operators if OPERATORS[n].arity == 1 and OPERATORS[n].injective]
         keep &= ~np.isin(r.operator[a], injective)
         keep &= ~((r.kind[a] == QUOTIENT) & (r.left[a] > r.right[a]))
         positive = [self.code(n) for n in self.grammar.operators if OPERATORS[n].nonnegative]
-        even = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative and OPERATORS[n].parity == 1]
+        even = [
+            self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative and OPERATORS[n].parity == 1
+        ]
         keep &= ~(np.isin(r.operator[a], even) & np.isin(r.operator[r.left[a]], positive))
         return a[keep]
 

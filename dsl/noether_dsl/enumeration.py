@@ -129,8 +129,8 @@ def enumerate_formulas(grammar: Grammar, progress: Callable[[int, int], None] | 
     for unit, members in grouped.items():
         first[unit] = (start, start + len(members))
         start += len(members)
-        shape = len(members)
-        columns.append((np.full(shape, LEAF, np.int16), _none(shape), _none(shape), _full(shape, unit_number(unit))))
+        many = len(members)
+        columns.append((np.full(many, LEAF, np.int16), _none(many), _none(many), _full(many, unit_number(unit))))
     blocks.append(first)
     sizes = [start]
     for size in range(2, grammar.max_nodes + 1):

@@ -93,7 +93,9 @@ def latex_symbol(name: str) -> str:
 
 def _escaped(words: str) -> str:
     for character in "\\{}$&#^_%~":
-        words = words.replace(character, {"\\": "", "^": "", "~": "", "{": "", "}": ""}.get(character, "\\" + character))
+        words = words.replace(
+            character, {"\\": "", "^": "", "~": "", "{": "", "}": ""}.get(character, "\\" + character)
+        )
     return words
 
 

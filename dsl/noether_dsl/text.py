@@ -1,12 +1,15 @@
 """From text to formulas: a small operator-precedence parser. Text is read, never evaluated.
 
-    p**2 - a*cos(q)        parameters are the names that are no inputs
-    p**2 - 3*cos(q)        a number is a parameter with a value
-    `q 1`**2               a name that is no identifier stands in backquotes
+| text              | reading                                                |
+|-------------------|--------------------------------------------------------|
+| `p**2 - a*cos(q)` | parameters are the names that are no inputs            |
+| `p**2 - 3*cos(q)` | a number is a parameter with a value                   |
+| `` `q 1`**2 ``    | a name that is no identifier stands in backquotes      |
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +21,8 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|`(?P<quoted>[^`]+)`"
     r"|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>\*\*|[-+*/^()]))"
 )
-_DEEPEST = 200
+_DEEPEST = 100  # nested parts of a text
+_LARGEST = 300  # nodes; both limits together keep every recursion over a parsed formula within Python's own
 _INFIX = {"+": ("add", 1), "-": ("sub", 1), "*": ("mul", 2), "/": ("div", 2)}
 _POWER = 4
 
@@ -41,6 +45,7 @@ class _Part:
     names: tuple[str, ...]
     values: tuple[float | None, ...]
     number: float | None = None  # set while the part is a bare number, so that exponents and signs can be read
+    nodes: int = 1
 
 
 Inputs = Iterable[str] | Callable[[str], bool] | None
@@ -136,6 +141,9 @@ class _Parser:
         kind, token, _ = self.tokens[self.at]
         self.at += 1
         if kind == "number":
+            if math.isinf(float(token)):
+                self.at -= 1
+                self.fail("; the number is too large")
             return _number(float(token))
         if kind == "name" and self.tokens[self.at][:2] == ("sign", "("):
             return self.call(token)
@@ -154,7 +162,7 @@ class _Parser:
         part = self.expression(0)
         if not self.take(")"):
             self.fail('; a ")" is missing')
-        return _Part(node(row.name, part.formula), part.names, part.values)
+        return _applied(row.name, part)
 
     def leaf(self, name: str) -> _Part:
         if self.is_input(name):
@@ -167,9 +175,12 @@ class _Parser:
             self.at -= 1
             self.fail("; an exponent is a whole number from -12 to 12, other than 0")
         assert value is not None
-        if base.number is not None:
+        if base.number is None:
+            return _whole_power(base, int(value))
+        try:
             return _number(base.number ** int(value))
-        return _whole_power(base, int(value))
+        except ArithmeticError as problem:
+            raise FormulaError(f'{base.number:g}**{value:g} in "{self.text}" is no number') from problem
 
 
 def _number(value: float) -> _Part:
@@ -177,26 +188,37 @@ def _number(value: float) -> _Part:
 
 
 def _binary(name: str, left: _Part, right: _Part) -> _Part:
-    if left.number is not None and right.number is not None and not (name == "div" and right.number == 0):
-        a, b = left.number, right.number
-        return _number({"add": a + b, "sub": a - b, "mul": a * b, "div": a / b if b else 0.0}[name])
-    formula = node(name, left.formula, right.formula)
-    names, values = left.names + right.names, left.values + right.values
-    if formula.operands[0] is not left.formula and formula.operands != (left.formula, right.formula):
-        names, values = right.names + left.names, right.values + left.values
-    return _Part(formula, names, values)
+    a, b = left.number, right.number
+    if a is not None and b is not None and not (name == "div" and b == 0):
+        value = {"add": a + b, "sub": a - b, "mul": a * b, "div": a / b if b else 0.0}[name]
+        if math.isinf(value):
+            raise FormulaError(f"{name} of {a:g} and {b:g} is too large a number")
+        return _number(value)
+    return _applied(name, left, right)
+
+
+def _applied(name: str, *parts: _Part) -> _Part:
+    """An operator over parts; names and values follow the operands into their canonical order."""
+    nodes = 1 + sum(part.nodes for part in parts)
+    if nodes > _LARGEST:
+        raise FormulaError(f"more than {_LARGEST} nodes; no formula is that large")
+    formula = node(name, *(part.formula for part in parts))
+    if formula.operands[0] is not parts[0].formula:
+        parts = parts[::-1]
+    names = tuple(name for part in parts for name in part.names)
+    return _Part(formula, names, tuple(value for part in parts for value in part.values), nodes=nodes)
 
 
 def _whole_power(base: _Part, exponent: int) -> _Part:
     for row in OPERATORS.values():
         if row.exponent == exponent:
-            return _Part(node(row.name, base.formula), base.names, base.values)
+            return _applied(row.name, base)
     if exponent < 0:
         return _binary("div", _number(1.0), _whole_power(base, -exponent) if exponent < -1 else base)
     if exponent == 1:
         return base
     half = _whole_power(base, exponent // 2)
-    squared = _Part(node("square", half.formula), half.names, half.values)
+    squared = _applied("square", half)
     return squared if exponent % 2 == 0 else _binary("mul", squared, base)
 
 

@@ -278,7 +278,7 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 def make(system: str, output: str, **options: Any) -> None:
     """Simulate a system whose laws are known (pendulum and spring are the paper's)."""
     from ..data.systems import simulate
-    from ..data.tables import write_csv
+    from ..data.writing import write_csv
 
     trajectories = simulate(system, **options)
     write_csv(trajectories, output)

@@ -28,12 +28,13 @@ class Trajectories:
 
     names: the D columns as the file spells them.
     symbols: the D columns as formulas spell them (identifiers).
-    units: D units over the file's own coherent system; `states` are in these coherent units.
+    units: D units over the file's own coherent system. `states` are in the coherent units already; a unit's `scale` is
+        the factor that brought the file's column there (0.01745... for degrees).
     states: K arrays [T_k, D], finite float64.
     times: K arrays [T_k], strictly increasing.
     labels: K names, as the file spells them.
     given_derivatives: K arrays [T_k, D] of dx/dt where the file gave them, else None.
-    time_name, time_unit: of the time column; None when the file had none (times are then sample numbers).
+    time_name, time_unit: of the time column, likewise; None when the file had none (times are then sample numbers).
     origin: what messages call the data.
 
     Raises DataError when any of this does not hold.
@@ -190,9 +191,9 @@ class Trajectories:
         return dict(zip(self.symbols, self.stacked.T, strict=True))
 
     def digest(self) -> str:
-        """SHA-256 of everything that a later stage can see: columns, units, states, times, given derivatives."""
+        """SHA-256 of all that a later stage can see: columns, units, states, times, labels, given derivatives."""
         hasher = hashlib.sha256()
-        units = [str(u) for u in (*self.units, self.time_unit)]
+        units = [(str(u), u.scale) for u in (*self.units, self.time_unit)]
         hasher.update(repr((self.names, units, self.labels)).encode())
         for v in self.given_derivatives or ():
             hasher.update(np.ascontiguousarray(v).tobytes())

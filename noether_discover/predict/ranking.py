@@ -4,8 +4,7 @@ The protocol is the paper's (sections 3 and 4.2):
 
     1. the network learns dx/dt once;
     2. every candidate tailors it, one inner step, with every inner rate: training loss;
-    3. the best `keep` candidates are meta-tailored from that network, at the rates that do most for the training
-       rollouts (`rates_tried` at most);
+    3. the best `keep` are meta-tailored from that network, at the best rate by loss and the best one by rollouts;
     4. the error of whole rollouts of the training trajectories orders them, and that of the test trajectories is told.
 
 What differs is written where it happens: the loss and its unit of time (noether_loss, tailoring.clocked), the control,
@@ -59,8 +58,7 @@ class RankingSettings:
     """How candidates are ranked; the defaults are the paper's where the paper says something.
 
     steps, hidden: of the network's training, and its width. epochs: of meta-tailoring, and of the control.
-    keep: how many candidates are meta-tailored. rates: inner rates; rates_tried: at how many of them a kept candidate
-    is meta-tailored at most, beyond the first only where tailoring alone improves the training rollouts.
+    keep: how many candidates are meta-tailored. rates: the inner rates.
     loss_form: see noether_loss. scheme: how derivatives are estimated, and hence the integrator: Runge-Kutta for
     "central" (and for derivatives that the data brought), Euler for "forward".
     samples: the network learns from at most so many, evenly spread. horizon: rollouts end after so many samples.
@@ -71,7 +69,6 @@ class RankingSettings:
     epochs: int = 100
     steps: int = 2000
     keep: int = 20
-    rates_tried: int = 2
     loss_form: LossForm = "derivative"
     scheme: Scheme = "central"
     hidden: int = 200
@@ -227,22 +224,15 @@ class _Bench:
             float(difference_ND.square().mean().sqrt()),
         )
 
-    def promising_rates(self, law: NoetherLoss) -> list[float]:
-        """The rates worth meta-tailoring, by the training rollouts of the network as it is, tailored with each.
-
-        Rollouts tell more than dx/dt: where that is estimated from noisy data its loss hardly moves.
-        """
+    def best_rate(self, law: NoetherLoss) -> float | None:
+        """The rate with the best training rollouts of the network as it is, tailored; None when all diverge."""
         settings = self.settings
-        rates_R = torch.tensor((0.0, *settings.rates), dtype=torch.float64)
-        f = tailoring.tailored_field(
-            predictors.cast(self.weights, torch.float64), self.scales, law, rates_R[:, None, None]
-        )
-        start_RKD = self.train.states[:, 0].expand(len(rates_R), -1, -1)
+        rates_R11 = torch.tensor(settings.rates, dtype=torch.float64)[:, None, None]
+        f = tailoring.tailored_field(predictors.cast(self.weights, torch.float64), self.scales, law, rates_R11)
+        start_RKD = self.train.states[:, 0].expand(len(settings.rates), -1, -1)
         difference_RND = self._differences(f, self.train, start_RKD) / self.scales.spread
-        plain, *tailored = difference_RND.square().mean((1, 2)).tolist()
-        usable = sorted((e, rate) for e, rate in zip(tailored, settings.rates, strict=True) if math.isfinite(e))
-        helpful = [(error, rate) for error, rate in usable if error < plain]
-        return [rate for _, rate in (helpful or usable[:1])[: settings.rates_tried]]
+        errors = zip(difference_RND.square().mean((1, 2)).tolist(), settings.rates, strict=True)
+        return min(((error, rate) for error, rate in errors if math.isfinite(error)), default=(0, None))[1]
 
     def _differences(self, f: predictors.Field, data: _Rollouts, start: Tensor) -> Tensor:
         """Predicted less measured states [..., N, D] of all samples but the first ones, which are given."""
@@ -263,6 +253,10 @@ class _Entry:
     @property
     def best_loss(self) -> float:
         return min((loss for loss in self.losses if math.isfinite(loss)), default=math.inf)
+
+    def best_rate(self, rates: Sequence[float]) -> float:
+        """The rate with the best loss, for a candidate that has one."""
+        return rates[self.losses.index(self.best_loss)]
 
     def row(self, status: Status) -> Row:
         return Row(self.name, self.kind, status, tailored_train_loss=_finite(self.best_loss))
@@ -320,13 +314,19 @@ def _entry(candidate: Candidate, kind: Kind, bench: _Bench) -> _Entry:
 
 
 def _meta_tailored(entry: _Entry, bench: _Bench) -> Row:
-    """The row of a candidate: meta-tailored at its best rates, the one with the best training rollouts reported."""
+    """The row of a candidate: meta-tailored at its best rates, the one with the best training rollouts reported.
+
+    The best rate by loss and the best one by training rollouts before meta-tailoring: clean data name the same one, but
+    where derivatives are estimated from noise their loss hardly moves (rollouts know better), and on a damped pendulum
+    rollouts prefer no law at all until meta-tailoring has made up for the damping (the loss knows better).
+    """
     settings = bench.settings
     if not math.isfinite(entry.best_loss):
         return entry.row("diverged")
     best = None
     with predictors.one_thread():
-        for rate in bench.promising_rates(entry.law):
+        by_loss, by_rollout = entry.best_rate(settings.rates), bench.best_rate(entry.law)
+        for rate in {by_loss: None, by_rollout or by_loss: None}:
             weights = tailoring.meta_tailor(
                 bench.weights,
                 bench.scales,

@@ -51,7 +51,11 @@ def to_markdown(found: Found) -> str:
         cells = [f"`{law['formula']}`", parameters_in_words(law), law["unit"], short(law["ratio_heldout"])]
         lines.append("| " + " | ".join([*cells, law["verdict"], drift_in_words(law)]) + " |")
     if found["ranking"]:
-        lines += ["", "| predictor | inner rate | train rollout | test rollout | / control | |", "|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            "| predictor | inner rate | train rollout | test rollout | / control | |",
+            "|---|---|---|---|---|---|",
+        ]
         for row in found["ranking"]:
             cells = [row["name"], short(row["rate"]), short(row["train_rollout"]), short(row["test_rollout"])]
             mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]

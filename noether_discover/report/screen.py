@@ -50,7 +50,12 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     from rich.table import Table
 
-    table = Table(title="ranked by what enforcing it does for a learned predictor", title_justify="left", box=_box(), pad_edge=False)
+    table = Table(
+        title="ranked by what enforcing it does for a learned predictor",
+        title_justify="left",
+        box=_box(),
+        pad_edge=False,
+    )
     table.add_column("predictor", overflow="fold", ratio=3)
     for name in ("rate", "train rollout", "test rollout", "/ control"):
         table.add_column(name, justify="right", max_width=9)
@@ -97,7 +102,11 @@ def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [Text("\n".join(facts))]
     for name, value in summary.items():
         if isinstance(value, dict):
-            shown.append(Text(f"{name}: " + ", ".join(f"{k} {short(v) if isinstance(v, float) else v}" for k, v in value.items())))
+            shown.append(
+                Text(
+                    f"{name}: " + ", ".join(f"{k} {short(v) if isinstance(v, float) else v}" for k, v in value.items())
+                )
+            )
         elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
             table = Table(box=_box(), pad_edge=False)
             for key in value[0]:

@@ -34,9 +34,9 @@ def with_error(value: float, error: float, *, tex: bool = False) -> str:
         place = math.floor(math.log10(error))
         decimals = max(1 - place if error / 10**place < 2 else -place, 0)
         if abs(value) >= 1e6 or abs(value) < 1e-4:
-            power = math.floor(math.log10(abs(value)))
-            inner = with_error(value / 10**power, error / 10**power, tex=tex)
-            return rf"({inner}) \times 10^{{{power}}}" if tex else f"({inner})e{power}"
+            exponent = math.floor(math.log10(abs(value)))
+            inner = with_error(value / 10**exponent, error / 10**exponent, tex=tex)
+            return rf"({inner}) \times 10^{{{exponent}}}" if tex else f"({inner})e{exponent}"
         shown = f"{value:.{decimals}f} {chr(92) + 'pm' if tex else '±'} {error:.{decimals}f}"
     if tex and "e" in shown and "undetermined" not in shown:
         mantissa, _, power = shown.partition("e")

@@ -15,7 +15,7 @@ Legend: N samples, R reference points, K sequences, D columns; ... any leading a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -102,9 +102,8 @@ class Frame:
         least = 0.0 if self.reference == "noise" else CONSTANT * g.square().mean(-1)
         return torch.where(torch.isfinite(found) & (below > least), found, torch.inf)
 
-
     def robust_ratio(self, g_NR: Array) -> float:
-        """The ratio with the reference's variance taken from its quartiles, so that a pole's few values do not count."""
+        """The ratio with the reference's variance from its quartiles, so that a pole's few values do not count."""
         if self.reference == "noise":
             raise ValueError("noise has no quartiles here")
         reference = g_NR[self.samples :] if self.reference == "points" else g_NR[: self.samples]
@@ -152,8 +151,6 @@ def shuffled_states(trajectories: Trajectories, seed: int, at_most: int = 2000) 
 
 def scrambled(trajectories: Trajectories, seed: int) -> Trajectories:
     """Random sequences: the same states, dealt out to sequences of the same lengths at random."""
-    from dataclasses import replace
-
     order = np.random.default_rng(seed).permutation(trajectories.samples)
     mixed = trajectories.stacked[order]
     cuts = np.cumsum([len(t) for t in trajectories.times])[:-1]

@@ -139,8 +139,7 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
     if not window:
         training, heldout = trajectories.split_numbers(share, seed)
         return Evidence(trajectories, trajectories, None, noise_D, training, heldout, seed)
-    pieces = [x for x in [trajectories.contiguous()] if x.states]
-    sequences = pieces[0].windows(window)
+    sequences = trajectories.contiguous().windows(window)
     whole = [i for i, t in enumerate(sequences.times) if len(t) >= max(window // 2, FEWEST_SAMPLES)]
     if len(whole) < 4:
         raise DataError(
@@ -148,10 +147,8 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
             "at least 4 are needed, use a smaller --window or more data"
         )
     sequences = sequences.pick(whole)
-    training, heldout = np.arange(0, len(whole), 2), np.arange(1, len(whole), 2)
-    return Evidence(
-        trajectories, sequences, window, noise_D, tuple(training.tolist()), tuple(heldout.tolist()), seed
-    )
+    numbers = range(len(whole))
+    return Evidence(trajectories, sequences, window, noise_D, tuple(numbers[0::2]), tuple(numbers[1::2]), seed)
 
 
 def default_window(trajectories: Trajectories) -> int:

@@ -52,7 +52,7 @@ def least_ratio_of_polynomials(evidence: Evidence) -> tuple[float, int]:
 
 
 def _inputs(frame: Frame, evidence: Evidence) -> Array:
-    columns = []
+    columns: list[Array] = []
     for name, angle in zip(evidence.runs.symbols, evidence.runs.angles, strict=True):
         column = frame.columns[name]
         columns += [np.sin(column), np.cos(column)] if angle else [column]

@@ -91,9 +91,7 @@ def refine(
     return Fits(tuple(parameters), np.array(ratio))
 
 
-def _refine(
-    formulas: Sequence[Formula], starts: Sequence[tuple[float, ...]], frame: Frame, steps: int
-) -> Fits:
+def _refine(formulas: Sequence[Formula], starts: Sequence[tuple[float, ...]], frame: Frame, steps: int) -> Fits:
     features = Features()
     programs = Programs(formulas, features)
     values_MN = torch.from_numpy(features.values(frame.columns))

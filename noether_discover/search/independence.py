@@ -19,7 +19,9 @@ from ..data.trajectories import Trajectories
 Array = NDArray[np.float64]
 
 
-def directions(formula: Formula, parameters: tuple[float, ...], trajectories: Trajectories, at_most: int = 400) -> Array:
+def directions(
+    formula: Formula, parameters: tuple[float, ...], trajectories: Trajectories, at_most: int = 400
+) -> Array:
     """Unit gradients of a quantity at states spread over the data, [N, D]; zero where it has none.
 
     Columns that are constant along every trajectory do not count: a quantity cannot move along them.

@@ -1,42 +1,31 @@
-"""From formulas and trajectories to laws.
+"""Laws: what is left when every formula has its verdict.
 
-    screen   every formula, on a subsample                        -> most are not conserved
-    polish   those that are left, on all training sequences
-    judge    held-out sequences, noise, random sequences          -> a verdict for each
-    group    by the direction of the gradient                     -> laws and their forms, functionally independent
-    state    coefficients and signs as people write them, final parameters from all data, with errors
-
-Legend: F formulas, N samples, D columns, P parameters.
+Quantities that are functions of one another (parallel gradients) are one law with many forms; the laws together are
+functionally independent. Each is stated once, as people write it, with final parameters from all data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import torch
 from noether_dsl.dimension import PURE, Dimension
-from noether_dsl.formula import PARAMETER, Formula, fold, node
+from noether_dsl.formula import Formula
 from noether_dsl.grammar import Grammar
 from noether_dsl.reading import dimension_of, parameter_dimensions
 from noether_dsl.text import parameter_names
 from numpy.typing import NDArray
 
-from . import verdicts
-from .conservation import CONSTANT, Frame, drift
 from .evidence import Evidence
-from .fitting import Fits, fit, is_linear, natural_sizes, ratios, refine, uncertainty, values
+from .fitting import ratios, refine, uncertainty
 from .independence import constant_columns, directions, independent_share, parallel_share
-from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, TRIVIAL, UNDEFINED, Judgement
+from .judging import drift_of, reference_variance
+from .presentation import presentable
+from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, Judgement
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
-Runner = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]
 
-MOST_FOLLOWED = 600
-CHUNK = 1024
 SAME_CLEAN, SAME_NOISY, IMITATES = 1e-6, 5e-4, 0.05
 """Two quantities are one law when the squared sine between their gradients is below the first (exact laws) or second;
 below the third, the weaker one is an imitation of the stronger."""
@@ -87,275 +76,20 @@ class Law:
         return tuple(parameter.value for parameter in self.parameters)
 
 
-@dataclass(frozen=True)
-class Search:
-    """What a search found: one judgement per formula, in their order, and the laws, best first."""
-
-    judgements: tuple[Judgement, ...]
-    laws: tuple[Law, ...]
-
-
-def serially(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
-    """Run tasks one after the other, in order."""
-    return (function(*task) for task in tasks)
-
-
-def search(
-    formulas: Sequence[Formula],
-    grammar: Grammar,
-    evidence: Evidence,
-    *,
-    rule: str = "noise",
-    run: Runner = serially,
-    progress: Progress | None = None,
-) -> Search:
-    """Judge every formula and state the laws.
-
-    rule: "noise" (ours) or "paper" (fits on true and on random sequences, accepted where the latter's ratio is a
-        hundred times larger).
-    run: runs tasks in order, in processes if it likes; the result does not depend on it.
-    progress: called with (stage, done, total).
-    """
-    report = progress or (lambda stage, done, total: None)
-    judgements = _screened(formulas, evidence, run, report)
-    if rule == "paper":
-        judgements = _by_paper(formulas, judgements, evidence, report)
-    else:
-        judgements = _judged(formulas, judgements, evidence, report)
-        judgements = _with_constraints(formulas, judgements, evidence)
-    judgements, laws = _stated(formulas, judgements, grammar, evidence)
-    report("judge", 1, 1)
-    return Search(tuple(judgements), laws)
-
-
-# --- screen ------------------------------------------------------------------------------------------------------------
-
-
-def _screen_chunk(formulas: Sequence[Formula], frame: Frame, seed: int) -> Fits:
-    torch.set_num_threads(1)
-    return fit(formulas, frame, seed)
-
-
-def _screened(
-    formulas: Sequence[Formula], evidence: Evidence, run: Runner, report: Progress
-) -> list[Judgement]:
-    """A first fit of every formula: not followed, without a value, or to be followed (verdict "")."""
-    frame = evidence.screen_frame
-    tasks = [(formulas[i : i + CHUNK], frame, evidence.seed) for i in range(0, len(formulas), CHUNK)]
-    judgements: list[Judgement] = []
-    for (chunk, _, _), fits in zip(tasks, run(_screen_chunk, tasks), strict=True):
-        for formula, parameters, ratio in zip(chunk, fits.parameters, fits.ratio_F, strict=True):
-            judgements.append(_first_look(formula, parameters, float(ratio), frame))
-        report("fit", len(judgements), len(formulas))
-    ratio_F = np.array([j.ratio if not j.verdict else np.inf for j in judgements])
-    for row in np.argsort(ratio_F, kind="stable")[MOST_FOLLOWED:]:
-        if not judgements[row].verdict:
-            judgements[row] = replace(judgements[row], verdict=NOT_CONSERVED, reason="hundreds of others vary less")
-    return judgements
-
-
-def _first_look(formula: Formula, parameters: tuple[float, ...], ratio: float, frame: Frame) -> Judgement:
-    if np.isfinite(ratio):
-        if ratio > verdicts.FOLLOWED_RATIO:
-            return Judgement(NOT_CONSERVED, "it varies along trajectories as it does at large", parameters, ratio)
-        return Judgement("", "", parameters, ratio)
-    g_N = values(formula, parameters or (1.0,) * formula.parameters, frame.columns)
-    if not np.isfinite(g_N).all():
-        return Judgement(UNDEFINED, "an operation has no finite value somewhere on the data")
-    if g_N.var() <= CONSTANT * np.square(g_N).mean():
-        return Judgement(TRIVIAL, "it is the same number in every state")
-    return Judgement(NOT_CONSERVED, "degenerate: a parameter runs to infinity, what is left is a smaller formula")
-
-
-# --- judge -------------------------------------------------------------------------------------------------------------
-
-
-def _judged(
-    formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence, report: Progress
-) -> list[Judgement]:
-    """Polish what was followed and judge it on held-out sequences, noise and random sequences."""
-    rows = [i for i, j in enumerate(judgements) if not j.verdict]
-    sequence_N = evidence.sequences.sequence_numbers
-    polished = refine([formulas[i] for i in rows], [judgements[i].parameters for i in rows], evidence.train_frame)
-    left = []
-    for i, parameters, ratio in zip(rows, polished.parameters, polished.ratio_F, strict=True):
-        natural = natural_sizes(formulas[i], evidence.train_frame.columns)
-        bad = verdicts.unusable(formulas[i], parameters, natural, evidence.whole_frame.columns, sequence_N)
-        if bad is not None:
-            judgements[i] = Judgement(*bad, parameters, float(ratio))
-        else:
-            judgements[i] = Judgement("", "", parameters, float(ratio))
-            left.append(i)
-    for i, held in zip(left, _ratios(formulas, judgements, left, evidence.held_frame), strict=True):
-        judgements[i] = replace(judgements[i], ratio_heldout=held)
-    judgements = _settled(judgements, left, lambda j: j.ratio_heldout > verdicts.FOLLOWED_RATIO)
-    left = [i for i in left if not judgements[i].verdict]
-    judgements = _against_noise(formulas, judgements, left, evidence)
-    limit = verdicts.chi2_limit(evidence.held.samples, len(evidence.held))
-    promising = [
-        i
-        for i in left
-        if judgements[i].noise_chi2 <= limit
-        or judgements[i].ratio_heldout <= 1.5 / verdicts.APPROXIMATE_OVER_RANDOM
-    ]
-    judgements = _settled(judgements, sorted(set(left) - set(promising)), lambda j: True)
-    for done, i in enumerate(promising):
-        judgements[i] = _final(formulas[i], judgements[i], evidence, limit)
-        report("judge", done, len(promising))
-    return judgements
-
-
-def _ratios(formulas: Sequence[Formula], judgements: list[Judgement], rows: list[int], frame: Frame) -> list[float]:
-    return ratios([formulas[i] for i in rows], [judgements[i].parameters for i in rows], frame).tolist()
-
-
-def _settled(judgements: list[Judgement], rows: list[int], hopeless: Callable[[Judgement], bool]) -> list[Judgement]:
-    """The same judgements, those of the rows that are hopeless now with a verdict."""
-    settled = list(judgements)
-    for i in rows:
-        j = settled[i]
-        if hopeless(j):
-            verdict, reason = verdicts.judge(j.ratio, j.ratio_heldout, 0.0, np.inf, 0.0)
-            settled[i] = replace(j, verdict=verdict, reason=reason)
-    return settled
-
-
-def _against_noise(
-    formulas: Sequence[Formula], judgements: list[Judgement], rows: list[int], evidence: Evidence
-) -> list[Judgement]:
-    """Chi-squares on held-out sequences; where noise is what matters, parameters are refitted against it.
-
-    The least ratio is biased by noise (errors in variables); the least chi-square is not.
-    """
-    settled = list(judgements)
-    chi2 = _ratios(formulas, judgements, rows, evidence.train_noise_frame)
-    noisy = [i for i, c in zip(rows, chi2, strict=True) if c < 5.0 and settled[i].parameters]
-    again = refine(
-        [formulas[i] for i in noisy], [settled[i].parameters for i in noisy], evidence.train_noise_frame
-    )
-    for i, parameters in zip(noisy, again.parameters, strict=True):
-        settled[i] = replace(settled[i], parameters=parameters)
-    held = _ratios(formulas, settled, noisy, evidence.held_frame)
-    train = _ratios(formulas, settled, noisy, evidence.train_frame)
-    for i, here, there in zip(noisy, train, held, strict=True):
-        settled[i] = replace(settled[i], ratio=here, ratio_heldout=there)
-    for i, c in zip(rows, _ratios(formulas, settled, rows, evidence.held_noise_frame), strict=True):
-        settled[i] = replace(settled[i], noise_chi2=c)
-    return settled
-
-
-def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> Judgement:
-    random = float(fit([formula], evidence.random_frame, evidence.seed).ratio_F[0])
-    random = min(random, 1.0) if np.isfinite(random) else 1.0
-    ranks = _rank_ratio(values(formula, j.parameters, evidence.whole_frame.columns), evidence.whole_frame)
-    found = _drift(formula, j.parameters, evidence)
-    span = float(np.median([t[-1] - t[0] for t in evidence.sequences.times]))
-    noise_variance = j.ratio_heldout * _variance(formula, j.parameters, evidence.held_frame) / max(j.noise_chi2, 1e-300)
-    share = (found.rate * span) ** 2 / 12 / noise_variance if noise_variance > 0 else np.inf
-    robust = evidence.held_frame.robust_ratio(values(formula, j.parameters, evidence.held_frame.columns))
-    verdict, reason = verdicts.judge(
-        j.ratio, max(j.ratio_heldout, robust), random, j.noise_chi2, limit, found.significance, share
-    )
-    if verdict in (LAW, APPROXIMATE) and ranks > verdicts.FOLLOWED_RATIO:
-        verdict, reason = NOT_CONSERVED, "a few extreme values hide that it varies along trajectories"
-    if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
-        verdict, reason = TRIVIAL, "it is made of columns that never change along a trajectory"
-    return replace(j, verdict=verdict, reason=reason, ratio_random=random)
-
-
-def _rank_ratio(g: Array, frame: Frame) -> float:
-    """The ratio of a quantity's ranks: blind to monotone wrappers, and to the few values that a pole blows up."""
-    return float(frame.ratio(torch.from_numpy(np.argsort(np.argsort(g, kind="stable"), kind="stable").astype(float))))
-
-
-def _drift(formula: Formula, parameters: tuple[float, ...], evidence: Evidence) -> Any:
-    """Along the runs as measured, with windows or trajectories as the independent pieces."""
-    g_N = values(formula, parameters, evidence.runs.columns())
-    return drift(g_N, evidence.runs, evidence.window)
-
-
-def _variance(formula: Formula, parameters: tuple[float, ...], frame: Frame) -> float:
-    return float(frame.denominator(torch.from_numpy(values(formula, parameters, frame.columns))).square().sum())
-
-
-def _by_paper(
-    formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence, report: Progress
-) -> list[Judgement]:
-    """The paper's filter: fitted separately on true and random sequences, kept at a hundred times."""
-    rows = [i for i, j in enumerate(judgements) if not j.verdict]
-    true = refine([formulas[i] for i in rows], [judgements[i].parameters for i in rows], evidence.train_frame)
-    random = fit([formulas[i] for i in rows], evidence.random_frame, evidence.seed)
-    settled = list(judgements)
-    for i, parameters, here, there in zip(rows, true.parameters, true.ratio_F, random.ratio_F, strict=True):
-        kept = here * verdicts.APPROXIMATE_OVER_RANDOM <= there
-        settled[i] = Judgement(
-            APPROXIMATE if kept else NOT_CONSERVED,
-            "paper's rule: a hundred times below random sequences" if kept else "paper's rule: not far below random",
-            parameters,
-            float(here),
-            ratio_random=float(there),
-        )
-    held = [i for i in rows if settled[i].verdict == APPROXIMATE]
-    for i, ratio in zip(held, _ratios(formulas, settled, held, evidence.held_frame), strict=True):
-        settled[i] = replace(settled[i], ratio_heldout=ratio)
-    for i, chi2 in zip(held, _ratios(formulas, settled, held, evidence.held_noise_frame), strict=True):
-        settled[i] = replace(settled[i], noise_chi2=chi2)
-    return settled
-
-
-def _with_constraints(formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence) -> list[Judgement]:
-    """Quantities with one value on all trajectories that vary off them: relations between the columns, not laws.
-
-    Looked for among formulas that are linear in their parameters, against states with shuffled columns; only exact ones
-    (explained by noise) count, since a thin attractor looks like a surface.
-    """
-    if evidence.window is not None:
-        return judgements
-    rows = [i for i, j in enumerate(judgements) if j.verdict == NOT_CONSERVED and is_linear(formulas[i])]
-    frame = evidence.shuffled_frame
-    fits = fit([formulas[i] for i in rows], frame, evidence.seed)
-    near = [
-        k
-        for k in np.argsort(fits.ratio_F, kind="stable")[:MOST_FOLLOWED].tolist()
-        if fits.ratio_F[k] <= 0.1 and _looks_constrained(formulas[rows[k]], fits.parameters[k], frame)
-    ]
-    rows, starts = [rows[k] for k in near], [fits.parameters[k] for k in near]
-    refined = refine([formulas[i] for i in rows], starts, evidence.train_noise_frame)
-    limit = verdicts.chi2_limit(evidence.held.samples, len(evidence.held))
-    settled = list(judgements)
-    for i, parameters in zip(rows, refined.parameters, strict=True):
-        chi2 = float(ratios([formulas[i]], [parameters], evidence.held_noise_frame)[0])
-        ratio = float(ratios([formulas[i]], [parameters], evidence.held_frame)[0])
-        against_shuffled = float(ratios([formulas[i]], [parameters], frame)[0])
-        if chi2 <= limit and chi2 / ratio <= 1.2 * limit and _looks_constrained(formulas[i], parameters, frame):
-            settled[i] = Judgement(
-                CONSTRAINT, "it has one value on all trajectories and varies off them", parameters,
-                against_shuffled, ratio, 1.0, chi2,
-            )  # fmt: skip
-    return settled
-
-
-def _looks_constrained(formula: Formula, parameters: tuple[float, ...], frame: Frame) -> bool:
-    """Far less variation than in shuffled states, and not only by a few extreme values."""
-    g = values(formula, parameters, frame.columns)
-    return bool(np.isfinite(g).all()) and max(frame.robust_ratio(g), _rank_ratio(g, frame)) <= 0.1
-
-
-# --- group and state ---------------------------------------------------------------------------------------------------
-
 _ORDER = {LAW: 0, APPROXIMATE: 1, CONSTRAINT: 2}
 
 
 def _score(formula: Formula, j: Judgement, evidence: Evidence) -> tuple[int, float]:
-    """What is left unexplained plus a price per node (the number of formulas grows sixfold a node): less is better."""
+    """What is left unexplained, a price per node (the number of formulas grows sixfold a node), and what random
+    sequences reach as well: less is better."""
     if j.verdict == APPROXIMATE:
         left = 4 * len(evidence.held) * np.log(max(j.ratio_heldout, 1e-300))
     else:
         left = (evidence.held.samples - len(evidence.held)) * np.log(max(j.noise_chi2, 0.5))
-    return _ORDER[j.verdict], float(left + 2 * np.log(6.0) * formula.nodes)
+    return _ORDER[j.verdict], float(left + 2 * np.log(6.0) * formula.nodes - np.log(max(j.ratio_random, 1e-300)))
 
 
-def _stated(
+def stated(
     formulas: Sequence[Formula], judgements: list[Judgement], grammar: Grammar, evidence: Evidence
 ) -> tuple[list[Judgement], tuple[Law, ...]]:
     """Functionally independent laws, each with its forms; what only imitates one of them loses its verdict."""
@@ -400,7 +134,7 @@ def _state(
     errors = uncertainty(formula, parameters, frame)
     own = dimension_of(formula, grammar.dimensions, grammar.angle)
     units = parameter_dimensions(formula, grammar.dimensions, grammar.angle)
-    found = _drift(formula, parameters, evidence)
+    found = drift_of(formula, parameters, evidence)
     names = parameter_names(formula)
     return Law(
         formula=formula,
@@ -418,53 +152,6 @@ def _state(
         noise_chi2=j.noise_chi2,
         drift=found.rate,
         drift_error=found.error,
-        spread=float(np.sqrt(_variance(formula, parameters, evidence.whole_frame))),
+        spread=float(np.sqrt(reference_variance(formula, parameters, evidence.whole_frame))),
         forms=tuple(str(other) for other in sorted(others, key=lambda f: (f.nodes, str(f)))),
     )
-
-
-Valued = tuple[Formula, tuple[float, ...]]
-
-
-def presentable(formula: Formula, parameters: tuple[float, ...]) -> Valued:
-    """The same quantity with the signs and the leading term that people would choose.
-
-    A negative coefficient becomes a difference; of two like terms the one with the larger coefficient leads not.
-    """
-    if formula.head == "add" and formula.parameters == 1:
-        lead, scaled = formula.operands
-        if scaled.parameters == 0:
-            lead, scaled = scaled, lead
-        if scaled.head == "mul" and scaled.operands[0].head == PARAMETER and abs(parameters[0]) < 1:
-            other = scaled.operands[1]
-            if _skeleton(other) == _skeleton(lead):
-                return _signed(node("add", other, node("mul", scaled.operands[0], lead)), (1 / parameters[0],))
-    return _signed(formula, parameters)
-
-
-def _skeleton(formula: Formula) -> str:
-    return fold(formula, lambda leaf, _: leaf.head, lambda part, operands: f"{part.head}({','.join(operands)})")
-
-
-def _signed(formula: Formula, parameters: tuple[float, ...]) -> Valued:
-    def leaf(part: Formula, number: int) -> Valued:
-        return part, () if number < 0 else (parameters[number],)
-
-    def inner(part: Formula, operands: tuple[Valued, ...]) -> Valued:
-        if part.head in ("add", "sub"):
-            for place in (1, 0) if part.head == "add" else (1,):
-                term, numbers = operands[place]
-                lone = term if term.head == PARAMETER else term.operands[0] if term.operands else term
-                if lone.head == PARAMETER and term.head in (PARAMETER, "mul", "div") and numbers[0] < 0:
-                    other = "sub" if part.head == "add" else "add"
-                    return _joined(other, operands[1 - place], (term, (-numbers[0], *numbers[1:])))
-        return _joined(part.head, *operands)
-
-    return fold(formula, leaf, inner)
-
-
-def _joined(head: str, *operands: Valued) -> Valued:
-    formula = node(head, *(part for part, _ in operands))
-    if formula.operands != tuple(part for part, _ in operands):
-        operands = operands[::-1]
-    return formula, tuple(number for _, numbers in operands for number in numbers)

@@ -123,7 +123,10 @@ def _widest_argument(formula: Formula, columns: Mapping[str, Array], parameters:
             widest = max(widest, float(np.ptp(operands[0])))
         return row.compute(np, *operands)
 
-    fold(formula, lambda part, k: columns[part.name] if k < 0 else np.float64(parameters[k]), inner)
+    def leaf(part: Formula, number: int) -> Array:
+        return columns[part.name] if number < 0 else np.array(parameters[number])
+
+    fold(formula, leaf, inner)
     return widest
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from noether_discover.data.checks import Check, check, summary
 from noether_discover.data.systems import simulate
-from noether_discover.data.tables import ReadOptions, read_tables, write_csv
+from noether_discover.data.tables import ReadOptions, read_tables
+from noether_discover.data.writing import write_csv
 from noether_discover.errors import DataError
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,19 +17,17 @@ from hypothesis import strategies as st
 from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
+from noether_discover.data.headers import format_header, parse_header, symbols_of
 from noether_discover.data.tables import (
     ReadOptions,
     angles_are_strict,
-    format_header,
     from_frame,
-    parse_header,
     read_tables,
     read_tables_with_notes,
     survey,
-    symbols_of,
-    write_csv,
 )
 from noether_discover.data.trajectories import Trajectories
+from noether_discover.data.writing import write_csv
 from noether_discover.errors import DataError, OptionError
 
 ROWS = [(0.1 * i, np.sin(i), np.cos(i)) for i in range(20)]
@@ -292,7 +292,8 @@ def test_options_choose_columns_and_correct_units(tmp_path: Path) -> None:
     )
     assert data.names == ("p", "q")
     assert np.allclose(data.states[0][:, 1], np.deg2rad(np.sin(np.arange(20))), atol=1e-4)
-    assert data.units[1].scale == 1
+    assert np.isclose(data.units[1].scale, np.pi / 180)
+    assert data.time_unit.scale == 1  # ms alone is a base of its own
     assert any("converted from deg to rad" in note for note in notes)
 
 
@@ -300,6 +301,31 @@ def test_numbers_are_converted_to_coherent_units(tmp_path: Path) -> None:
     data = read_tables(saved(tmp_path, "t [s],x [m],y [cm],v [km/h]\n0,1,2,36\n1,2,3,72\n2,3,5,108\n"))
     assert np.allclose(data.states[0], [[1, 0.02, 10], [2, 0.03, 20], [3, 0.05, 30]])
     assert [str(u) for u in data.units] == ["m", "m", "m/s"]
+
+
+def test_a_unit_keeps_the_factor_between_its_column_and_the_coherent_unit(tmp_path: Path) -> None:
+    text = "t [s],q [deg],p [kg*m/min],f [%]\n0,90,1,50\n1,60,3,40\n2,30,2,10\n"
+    path = saved(tmp_path, text)
+    for data in (read_tables(path), from_frame(pd.read_csv(path))):
+        scales = [unit.scale for unit in data.units]
+        assert np.allclose(scales, [np.pi / 180, 1 / 60, 0.01])
+        assert np.allclose(data.states[0] / scales, [[90, 1, 50], [60, 3, 40], [30, 2, 10]])
+
+
+def test_what_is_written_is_coherent_and_reads_back_with_scale_one(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i**2},{-i},{i},{3 * i}\n" for i in range(4))
+    data = read_tables(saved(tmp_path, "t [%],q [deg],dq/dt [deg/%],x [m],dx/dt [km]\n" + rows))
+    assert data.time_unit.scale == 0.01
+    assert data.times[0].tolist() == [0, 0.01, 0.02, 0.03]
+    write_csv(data, tmp_path / "again.csv")
+    back = read_tables(tmp_path / "again.csv")
+    assert data.units[0].scale != 1
+    assert same(replace(back, labels=data.labels), replace(data, units=coherent(data.units), time_unit=back.time_unit))
+    assert back.time_unit == coherent([data.time_unit])[0]
+
+
+def coherent(units: Iterable[Unit]) -> tuple[Unit, ...]:
+    return tuple(replace(unit, scale=1.0) for unit in units)
 
 
 def test_angles_are_strict_when_a_column_is_measured_in_them(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+# Two commands matter: `make discover` runs the main job, `make test` runs everything that must hold.
+# Both set up what they need: a virtual environment in .venv with the versions of constraints.txt.
+
+PYTHON ?= python3
+DATA ?= noether_discover/data/examples/pendulum.csv
+NAME := $(basename $(notdir $(firstword $(DATA))))
+BIN := .venv/bin
+
+.PHONY: discover test test-slow lint benchmarks clean
+
+discover: .venv/.runs
+	@mkdir -p out
+	@$(BIN)/noether-discover discover $(DATA) -o out/$(NAME).noether --latex out/$(NAME).tex || [ $$? -eq 3 ]
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+test-slow: .venv/.develops
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/.develops
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmarks: .venv/.develops
+	$(BIN)/python benchmarks/speed_of_discovery.py
+	$(BIN)/python benchmarks/paper_systems.py
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+
+.venv/.runs: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.develops: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ .venv/.runs
+
+clean:
+	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
