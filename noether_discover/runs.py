@@ -22,9 +22,10 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
 from .data.trajectories import Trajectories
-from .errors import RunFileError
+from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
 
 MARK = 0x4E6F6574  # "Noet": SQLite's application id, by which a run file is recognised
 VERSION = 1
+_SQLITE = b"SQLite format 3\0"
 
 _TABLES = {
     "data": {"trajectories": "number INTEGER PRIMARY KEY, label TEXT, times BLOB, states BLOB, derivatives BLOB"},
@@ -63,22 +65,22 @@ class RunFile:
         Raises RunFileError when it is missing, not a run file, damaged, of another version, or cannot be written.
         """
         self.path = Path(path)
+        if self.path.is_dir():
+            raise RunFileError(f"{path}: is a folder; name a run file in it")
         if not create and not self.path.exists():
             raise RunFileError(
-                f"{path}: there is no such run file; make one with `noether-discover enumerate DATA.csv`"
+                f"{path}: there is no such run file; make one with `noether-discover enumerate DATA.csv -o {path}`"
             )
-        if create and self.path.exists():
-            self._check_ours(replacing=True)
-            for leftover in (self.path, *self._companions()):
-                leftover.unlink(missing_ok=True)
+        if self.path.exists():
+            _check_ours(self.path, replacing=create)
         try:
+            for leftover in (self.path, *self._companions()) if create else ():
+                leftover.unlink(missing_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None)
             if create:
                 self._begin()
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, OSError) as problem:
             raise RunFileError(f"{path}: cannot be written ({problem}); choose another place with -o") from problem
-        if not create:
-            self._check_ours()
 
     def _companions(self) -> list[Path]:
         return [self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal")]
@@ -90,22 +92,6 @@ class RunFile:
         with self._transaction():
             self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
             self._db.execute("CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL)")
-
-    def _check_ours(self, replacing: bool = False) -> None:
-        advice = "; choose another name with -o" if replacing else ""
-        try:
-            db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) if replacing else self._db
-            mark = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if replacing:
-                db.close()
-        except sqlite3.Error as problem:
-            raise RunFileError(f"{self.path}: is not a run file, or is damaged ({problem}){advice}") from problem
-        if mark != MARK:
-            raise RunFileError(f"{self.path}: is a database, but no run file of noether-discover{advice}")
-        if version != VERSION and not replacing:
-            raise RunFileError(f"{self.path}: was written by another version (format {version}, this is {VERSION})")
 
     def __enter__(self) -> RunFile:
         return self
@@ -161,24 +147,37 @@ class RunFile:
             return self._db.execute(query).fetchall()
         except sqlite3.OperationalError as problem:
             if "no such table" in str(problem):
+                with_data = stage in ("data", "enumerate")
+                command = f"enumerate DATA.csv -o {self.path}" if with_data else f"{stage} {self.path}"
                 raise RunFileError(
-                    f"{self.path}: has no {stage} stage yet; run `noether-discover {stage} {self.path}` first"
+                    f"{self.path}: has no {stage} stage yet; run `noether-discover {command}` first"
                 ) from problem
             raise RunFileError(f"{self.path}: cannot be read ({problem})") from problem
-        except sqlite3.DatabaseError as problem:
+        except (sqlite3.DatabaseError, UnicodeError) as problem:
+            raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """What was stored is read back; anything else means that the file was damaged."""
+        try:
+            yield
+        except NoetherError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, EOFError, TokenError) as problem:  # json's and numpy's
             raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
 
     def has(self, stage: str) -> bool:
         """Whether a stage was finished."""
         table = next(iter(_TABLES[stage]))
-        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone())
+        return bool(self._rows(f"SELECT 1 FROM sqlite_master WHERE name = '{table}'", stage))
 
     # --- facts -----------------------------------------------------------------------------------------------------
 
     def fact(self, name: str, default: Any = None) -> Any:
         """One fact, or the default."""
         row = self._rows(f"SELECT value FROM facts WHERE name = '{name}'", "data")
-        return json.loads(row[0][0]) if row else default
+        with self._sound():
+            return json.loads(row[0][0]) if row else default
 
     def _say(self, name: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
@@ -228,22 +227,25 @@ class RunFile:
         """The data of the run."""
         rows = self._rows("SELECT label, times, states, derivatives FROM trajectories ORDER BY number", "enumerate")
         columns = self.fact("columns")
-        return Trajectories(
-            names=tuple(columns["names"]),
-            symbols=tuple(columns["symbols"]),
-            units=tuple(_unit_of(u) for u in columns["units"]),
-            states=tuple(_unpacked(x) for _, _, x, _ in rows),
-            times=tuple(_unpacked(t) for _, t, _, _ in rows),
-            labels=tuple(label for label, *_ in rows),
-            given_derivatives=tuple(_unpacked(v) for *_, v in rows) if rows and rows[0][3] is not None else None,
-            time_name=columns["time_name"],
-            time_unit=_unit_of(columns["time_unit"]),
-            origin=columns["origin"],
-        )
+        with self._sound():
+            return Trajectories(
+                names=tuple(columns["names"]),
+                symbols=tuple(columns["symbols"]),
+                units=tuple(_unit_of(u) for u in columns["units"]),
+                states=tuple(_unpacked(x) for _, _, x, _ in rows),
+                times=tuple(_unpacked(t) for _, t, _, _ in rows),
+                labels=tuple(label for label, *_ in rows),
+                given_derivatives=tuple(_unpacked(v) for *_, v in rows) if rows and rows[0][3] is not None else None,
+                time_name=columns["time_name"],
+                time_unit=_unit_of(columns["time_unit"]),
+                origin=columns["origin"],
+            )
 
     def settings(self) -> Settings:
         """The settings of the run."""
-        return Settings.from_plain(self.fact("settings"))
+        facts = self.fact("settings")
+        with self._sound():
+            return Settings.from_plain(facts)
 
     def change_settings(self, settings: Settings) -> None:
         """Settings of a stage that is run again."""
@@ -287,12 +289,16 @@ class RunFile:
 
     def laws(self) -> list[dict[str, Any]]:
         """The laws as plain data."""
-        return [json.loads(law) for (law,) in self._rows("SELECT law FROM laws ORDER BY position", "fit")]
+        rows = self._rows("SELECT law FROM laws ORDER BY position", "fit")
+        with self._sound():
+            return [json.loads(law) for (law,) in rows]
 
     def answer(self) -> Answer:
         """What is conserved."""
         self._rows("SELECT 1 FROM judgements LIMIT 1", "fit")
-        return Answer(**self.fact("answer"))
+        facts = self.fact("answer")
+        with self._sound():
+            return Answer(**facts)
 
     def write_ranking(self, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
         """The ranked table."""
@@ -303,7 +309,38 @@ class RunFile:
         """The ranked table as plain data; empty when nothing was ranked."""
         if not self.has("rank"):
             return []
-        return [json.loads(row) for (row,) in self._rows("SELECT row FROM ranking ORDER BY position", "rank")]
+        rows = self._rows("SELECT row FROM ranking ORDER BY position", "rank")
+        with self._sound():
+            return [json.loads(row) for (row,) in rows]
+
+
+def _check_ours(path: Path, replacing: bool) -> None:
+    """Whether a file that exists is a run file, or one that may become a run file.
+
+    Raises RunFileError: what is no run file is neither read nor replaced.
+    """
+    advice = "; choose another name with -o" if replacing else ""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE))
+        if not start and replacing:  # nothing is lost
+            return
+        if start != _SQLITE:
+            what = "is empty, and no run file" if not start else "is no run file of noether-discover"
+            raise RunFileError(f"{path}: {what}{advice or '; begin a run with `noether-discover enumerate DATA.csv`'}")
+        address = f"{path.absolute().as_uri()}?mode=rw"  # ro would leave the companions of a write-ahead log behind
+        with closing(sqlite3.connect(address, uri=True)) as db:
+            mark = db.execute("PRAGMA application_id").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except OSError as problem:
+        raise RunFileError(f"{path}: cannot be opened ({problem.strerror}){advice}") from problem
+    except (sqlite3.Error, UnicodeError) as problem:
+        raise RunFileError(f"{path}: is damaged ({problem}){advice}") from problem
+    if mark != MARK:
+        raise RunFileError(f"{path}: is a database, but no run file of noether-discover{advice}")
+    if version != VERSION and not replacing:
+        raise RunFileError(f"{path}: was written by another version (format {version}, this is {VERSION})")
 
 
 def _packed(array: np.ndarray) -> bytes:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from noether_dsl.canonical import normal_forms
 from noether_dsl.enumeration import count, enumerate_formulas
-from noether_dsl.formula import Formula
+from noether_dsl.formula import Formula, FormulaError
 from noether_dsl.grammar import Grammar, GrammarError
 from noether_dsl.operators import DEFAULT_OPERATORS
 from noether_dsl.text import parse_sentence
+from noether_dsl.units import UnitError, read_unit
 
-from .data.trajectories import Trajectories
+from .data.trajectories import FEWEST_SAMPLES, Trajectories
 from .errors import OptionError
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class Settings:
             raise OptionError(f"--max-nodes {self.max_nodes} cannot be searched; it is from 1 to 14")
         if not 0 < self.share < 1:
             raise OptionError(f"--share {self.share} leaves nothing to fit or nothing to judge; it is between 0 and 1")
+        for name, least in (
+            ("max_formulas", 1), ("seed", 0), ("keep", 0), ("epochs", 1), ("steps", 1), ("jobs", 1),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                option = f"--{name.replace('_', '-')} {getattr(self, name)}"
+                raise OptionError(f"{option} cannot be used; it is {least} or more")
+        if self.window is not None and self.window != 0 and self.window < FEWEST_SAMPLES:
+            raise OptionError(f"--window {self.window} is too short; a window has at least {FEWEST_SAMPLES} samples")
         if self.form == "normal" and self.parameter_units is not None:
             object.__setattr__(self, "form", "raw")
 
@@ -97,9 +106,11 @@ class Settings:
 def grammar_of(trajectories: Trajectories, settings: Settings) -> Grammar:
     """The grammar of the data's columns.
 
-    Raises OptionError for an unknown operator, naming the known ones.
+    Raises OptionError for an unknown operator, naming the known ones, and for an unknown unit of parameters.
     """
     try:
+        for unit in settings.parameter_units or ():
+            read_unit(unit)
         return Grammar(
             tuple((name, unit.dimension) for name, unit in zip(trajectories.symbols, trajectories.units, strict=True)),
             settings.operators,
@@ -109,6 +120,8 @@ def grammar_of(trajectories: Trajectories, settings: Settings) -> Grammar:
         )
     except GrammarError as problem:
         raise OptionError(str(problem)) from problem
+    except UnitError as problem:
+        raise OptionError(f"--parameter-units: {problem}") from problem
 
 
 @dataclass(frozen=True)
@@ -172,20 +185,34 @@ class Answer:
 def searched(
     trajectories: Trajectories, enumeration: Enumeration, settings: Settings, progress: Progress | None = None
 ) -> tuple[Evidence, Search, Answer]:
-    """Judge every formula of the enumeration, and answer."""
-    from .search.evidence import gather
+    """Judge every formula of the enumeration, and answer.
+
+    Where nothing is conserved along whole trajectories that are long, windows of about a period are judged too: damping
+    takes an approximate law away over many periods, not over one.
+    """
+    from .search.evidence import gather, windows_worth_trying
     from .search.searching import search
 
-    evidence = gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
-    found = search(
-        enumeration.formulas,
-        enumeration.grammar,
-        evidence,
-        rule=settings.rule,
-        run=in_processes(settings.jobs),
-        progress=progress,
-    )
-    return evidence, found, _answer(found, enumeration, evidence)
+    def judged(evidence: Evidence) -> tuple[Evidence, Search, Answer]:
+        found = search(
+            enumeration.formulas,
+            enumeration.grammar,
+            evidence,
+            rule=settings.rule,
+            run=in_processes(settings.jobs),
+            progress=progress,
+        )
+        return evidence, found, _answer(found, enumeration, evidence)
+
+    first = judged(gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed))
+    window = windows_worth_trying(first[0]) if settings.window is None and first[2].verdict in _NOTHING else None
+    if window is None:
+        return first
+    second = judged(gather(trajectories, window=window, share=settings.share, seed=settings.seed))
+    return first if second[2].verdict in _NOTHING else second
+
+
+_NOTHING = ("NONE", "UNDECIDED")
 
 
 def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answer:
@@ -203,7 +230,9 @@ def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answ
     ):
         laws = [law for law in found.laws if law.verdict == verdict]
         if laws:
-            number = f"{len(laws)} functionally independent quantit{'y is' if len(laws) == 1 else 'ies are'}"
+            number = "one quantity is" if len(laws) == 1 else f"{len(laws)} functionally independent quantities are"
+            if evidence.window is not None:
+                words += f", judged in windows of {evidence.window} samples"
             return Answer(verdict, f"{number} {words}, of {what}", by_verdict)
     least, degree = least_ratio_of_polynomials(evidence)
     verdict, why = verdicts.no_law(
@@ -238,7 +267,7 @@ def ranked(
     Many trajectories: those that fitted train, the held-out ones test. A few long ones: the first 80 % of each train,
     the rest tests, as in the paper.
 
-    Raises FormulaError or OptionError for an oracle that cannot be read.
+    Raises OptionError for an oracle that cannot be read.
     """
     from .predict.ranking import Candidate, RankingSettings, rank
 
@@ -270,16 +299,21 @@ def ranked(
 def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
     """A user's formula with numbers as a quantity.
 
-    Raises FormulaError for text that is no formula, OptionError for a name that is no column.
+    Raises OptionError for text that is no formula, for a name that is no column, and for a mere number.
     """
-    from .search.quantity import Quantity
-
-    sentence = parse_sentence(text, trajectories.symbols)
+    try:
+        sentence = parse_sentence(text, trajectories.symbols)
+    except FormulaError as problem:
+        raise OptionError(f"--oracle: {problem}") from problem
     unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
     if unknown:
         columns = ", ".join(trajectories.symbols)
         raise OptionError(f'--oracle "{text}": "{unknown[0]}" is no column; there are {columns}, and numbers')
+    if not sentence.formula.inputs:
+        raise OptionError(f'--oracle "{text}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')
     values = tuple(float(value) for value in sentence.values if value is not None)
+    from .search.quantity import Quantity
+
     return Quantity(sentence.formula, values, trajectories.symbols)
 
 

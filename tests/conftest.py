@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Trajectories
 

@@ -8,12 +8,13 @@ kept and has no more nodes: nothing is lost. The rules (docs/language.md says wh
     parameters    no composite of parameters alone; at most one parameter in a product, one in a sum
     coefficients  a*f is the outermost of its product; squares and factors hold none that could be pulled out
     products      left-nested, factors in increasing order; one fraction bar; f*f and f/f refused; f^2 g^2 is (f g)^2
-    sums          left-nested, terms in increasing order, a lone parameter last; f - f refused; a sign that a coefficient
-                  or the whole can absorb is +
+    sums          left-nested, terms in increasing order, a lone parameter last; f - f refused; a sign that a
+                  coefficient or the whole can absorb is +
     phases        cos(f + a) is sin(f + b)
     scale         where only the sum's shape matters (at the root, under a coefficient, in squares and factors) one term
                   has no coefficient, the first one
-    root          no outer coefficient, no outer shift, no one-to-one function (nor a square of squares), f/g and not g/f
+    root          no outer coefficient, no outer shift, no one-to-one function (nor a square of squares), f/g and not
+                  g/f
 
 f^2 at the root stays: f may change sign along a trajectory while |f| is conserved. So do sin and cos, for wrapped
 angles.

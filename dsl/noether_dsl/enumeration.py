@@ -144,8 +144,8 @@ def enumerate_formulas(grammar: Grammar, progress: Callable[[int, int], None] | 
                 continue
             b = np.arange(*blocks[right[0]][right[1]], dtype=np.int32)
             if OPERATORS[name].commutes and (s, u) == right:
-                i, j = np.triu_indices(len(a))
-                left_rows, right_rows = a[i], a[j]
+                upper, lower = np.triu_indices(len(a))
+                left_rows, right_rows = a[upper], a[lower]
             else:
                 left_rows, right_rows = np.repeat(a, len(b)), np.tile(b, len(a))
             parts[result].append((np.full(len(left_rows), code, np.int16), left_rows, right_rows))

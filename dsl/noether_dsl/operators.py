@@ -219,7 +219,9 @@ register(
         "sqrt", 1, power(Fraction(1, 2)), lambda m, x: m.sqrt(x), r"\sqrt{{{0}}}", injective=True, nonnegative=True,
         inside=lambda x: x >= 0,
     ),
-    Operator("abs", 1, power(1), lambda m, x: abs(x), r"\left|{0}\right|", multiplicative=True, parity=1, nonnegative=True),
+    Operator(
+        "abs", 1, power(1), lambda m, x: abs(x), r"\left|{0}\right|", multiplicative=True, parity=1, nonnegative=True
+    ),
     Operator(
         "tan", 1, OF_ANGLE, lambda m, x: m.sin(x) / m.cos(x), r"\tan\left({0}\right)", parity=-1
     ),

@@ -49,7 +49,7 @@ def _written(formula: Formula, spell: Leaf, kind: str) -> str:
 
     def leaf(part: Formula, number: int) -> tuple[str, int]:
         spelled = spell(part, number)
-        return spelled, 0 if spelled.startswith("-") or "e-" in spelled and kind == "latex" else ATOM
+        return spelled, 0 if spelled.startswith("-") or ("e-" in spelled and kind == "latex") else ATOM
 
     def inner(part: Formula, operands: tuple[tuple[str, int], ...]) -> tuple[str, int]:
         row = OPERATORS[part.head]
@@ -68,34 +68,45 @@ def _written(formula: Formula, spell: Leaf, kind: str) -> str:
 
 
 _GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
-).split()
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu"),
+    *("xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
+_GREEK_CAPITALS = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega")
+_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK + _GREEK_CAPITALS, strict=True))
 
 
 def latex_symbol(name: str) -> str:
-    r"""A column's name as a symbol: ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``."""
+    r"""A column's name as a symbol.
+
+    ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``.
+    """
     head, *rest = name.replace(".", "_").strip("_").split("_")
-    stem = head.rstrip("0123456789")
+    stem = head.rstrip("0123456789") or head
     marks = [mark for mark in (head[len(stem) :], *rest) if mark]
-    if stem.lower() in _GREEK:
-        symbol = "\\" + (stem if stem in _GREEK or stem.capitalize() in ("Omicron",) else stem.lower())
-        if stem[:1].isupper() and stem.lower() in "gamma delta theta lambda xi pi sigma upsilon phi psi omega".split():
-            symbol = "\\" + stem.capitalize()
-    elif len(stem) == 1 and stem.isascii():
+    letter = _GREEK_LETTERS.get(stem, stem)
+    if letter in _GREEK or letter in _GREEK_CAPITALS:
+        symbol = f"\\{letter}"
+    elif letter.lower() in _GREEK:
+        symbol = f"\\{letter.lower()}"
+    elif len(stem) == 1 and stem.isascii() and stem.isalpha():
         symbol = stem
     else:
         symbol = rf"\mathrm{{{_escaped(stem or name)}}}"
     if not marks:
         return symbol
-    inside = ",".join(mark if len(mark) == 1 or mark.isdigit() else rf"\mathrm{{{_escaped(mark)}}}" for mark in marks)
+    inside = ",".join(mark if _is_plain(mark) else rf"\mathrm{{{_escaped(mark)}}}" for mark in marks)
     return f"{symbol}_{{{inside}}}"
 
 
+def _is_plain(mark: str) -> bool:
+    return mark.isascii() and mark.isalnum() and (len(mark) == 1 or mark.isdigit())
+
+
 def _escaped(words: str) -> str:
-    for character in "\\{}$&#^_%~":
-        words = words.replace(
-            character, {"\\": "", "^": "", "~": "", "{": "", "}": ""}.get(character, "\\" + character)
-        )
+    for character in "\\{}^~":
+        words = words.replace(character, "")
+    for character in "$&#_% ":
+        words = words.replace(character, f"\\{character}")
     return words
 
 
@@ -131,16 +142,30 @@ def inside_domain(formula: Formula, columns: Mapping[str, Value], parameters: Se
 
 
 def divisors(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value]) -> list[Value]:
-    """The values of everything that the formula divides by; a pole lies where one of them changes sign."""
+    """The values of everything that the formula divides by, factor by factor: (x y)^2 as x and y.
+
+    A pole lies where one of them changes sign (their product or square need not).
+    """
     found: list[Value] = []
+    Factors = tuple[Value, list[Value]]
 
-    def inner(part: Formula, operands: tuple[Value, ...]) -> Value:
+    def leaf(part: Formula, number: int) -> Factors:
+        value = columns[part.name] if number < 0 else parameters[number]
+        return value, [value]
+
+    def inner(part: Formula, operands: tuple[Factors, ...]) -> Factors:
+        row = OPERATORS[part.head]
         if part.head in ("div", "inverse"):
-            found.append(operands[-1])
+            found.extend(operands[-1][1])
         with np.errstate(all="ignore"):
-            return OPERATORS[part.head].compute(np, *operands)
+            value = row.compute(np, *(operand for operand, _ in operands))
+        if part.head == "mul":
+            return value, operands[0][1] + operands[1][1]
+        if part.head in ("div", "inverse"):
+            return value, operands[0][1] if part.head == "div" else []
+        return value, operands[0][1] if row.multiplicative else [value]
 
-    fold(formula, lambda part, k: parameters[k] if part.head == PARAMETER else columns[part.name], inner)
+    fold(formula, leaf, inner)
     return found
 
 

@@ -6,6 +6,8 @@ The only module that knows pint, and it imports pint only when a unit has to be 
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,8 +16,15 @@ from typing import Any
 
 from .dimension import ANGLE, PURE, Dimension
 
-_PURE_SPELLINGS = frozenset({"", "1", "-", "–", "—", "none", "pure", "dimensionless"})
+_PURE_SPELLINGS = frozenset({"", "1", "-", "–", "—", "none", "pure", "dimensionless", "unitless"})
 _EXPONENT_DENOMINATOR = 12
+_LARGEST_EXPONENT = 12
+_POWER = re.compile(
+    r"(?:\*\*|\^)\s*[({]?\s*[-+]?\d{1,3}(?:\.\d+)?(?:\s*/\s*\d{1,3})?\s*[)}]?(?!\s*(?:\*\*|\^|[\d.]|[eE][-+]?\d))"
+)
+_DEGREE = re.compile("°(?![CFR])")
+_NUMBER = re.compile(r"(?<![\w.])(?!1(?:\.0*)?(?![\w.]))\d")
+_NO_SIGNS = re.compile(r"[,;:!?#@~|\\<>=&`'\"$\[\]\x00-\x08\x0e-\x1f]")
 
 
 class UnitError(ValueError):
@@ -41,7 +50,7 @@ class Unit:
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry(on_redefinition="ignore", cache_folder=None)
+    registry: Any = pint.UnitRegistry(on_redefinition="ignore", cache_folder=None)
     registry.define("radian = [angle] = rad")
     registry.define("AU = astronomical_unit")
     registry.define("individual = [] = individuals")
@@ -62,8 +71,11 @@ def _read_unit(text: str) -> tuple[tuple[str, Fraction], ...]:
     if text.lower() in _PURE_SPELLINGS:
         return ()
     registry = _registry()
+    without_powers = _POWER.sub(" ", text)  # pint would compute 9**9**9**9, and passes over signs that it does not know
+    if "**" in without_powers or "^" in without_powers or _NUMBER.search(without_powers) or _NO_SIGNS.search(text):
+        raise UnitError(f'unknown unit "{text}"{_nearest(text)}')
     try:
-        parsed = registry.parse_units(text.replace("°", "degree").replace("·", "*").replace("µ", "u"))
+        parsed = registry.parse_units(_DEGREE.sub("degree", text).replace("·", "*"))
         zero = registry.Quantity(0.0, parsed).to_root_units().magnitude
     except Exception as problem:  # pint raises its own, tokenizer, syntax and overflow errors for text that is no unit
         raise UnitError(f'unknown unit "{text}"{_nearest(text)}') from problem
@@ -71,15 +83,30 @@ def _read_unit(text: str) -> tuple[tuple[str, Fraction], ...]:
         raise UnitError(f'"{text}" counts from an arbitrary zero; convert the column to an absolute unit such as K')
     atoms: dict[str, Fraction] = {}
     for name, power in dict(parsed._units).items():
-        symbol = registry.get_symbol(name)
-        symbol = {"astronomical_unit": "AU", "au": "AU", "d": "day", "a": "yr"}.get(symbol, symbol)
-        atoms[symbol] = Fraction(power).limit_denominator(_EXPONENT_DENOMINATOR)
-    return tuple(sorted(atoms.items()))
+        symbol = _symbol(name)
+        exponent = Fraction(power).limit_denominator(_EXPONENT_DENOMINATOR)
+        if abs(exponent - power) > 1e-3 or abs(exponent) > _LARGEST_EXPONENT:
+            raise UnitError(f'the exponent {power:g} in "{text}" is no fraction of a unit, such as 2 or 1/2')
+        atoms[symbol] = atoms.get(symbol, Fraction(0)) + exponent
+    return tuple(sorted(item for item in atoms.items() if item[1]))
+
+
+@cache
+def _symbol(name: str) -> str:
+    """A unit's symbol; its name where the symbol would be read as another unit (µ) or as none (R_∞)."""
+    registry = _registry()
+    symbol: str = registry.get_symbol(name)
+    try:
+        same = dict(registry.parse_units(symbol)._units) == {name: 1}
+    except Exception:  # as in _read_unit
+        same = False
+    symbol = symbol if same else name
+    return {"astronomical_unit": "AU", "au": "AU", "d": "day", "a": "yr"}.get(symbol, symbol)
 
 
 def _nearest(text: str) -> str:
     registry = _registry()
-    known = [name for name in dir(registry) if not name.startswith("_")]
+    known = [name for name in registry._units if not name.startswith("_")]
     word = max((w for w in _words(text) if not _is_known(w)), key=len, default=text)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f', did you mean "{close[0]}"?' if close else "; leave the brackets out for a pure number"
@@ -102,7 +129,7 @@ def _root(atom: str) -> tuple[float, Dimension]:
     registry = _registry()
     factor, roots = registry.get_root_units(atom)
     return float(factor), Dimension.of(
-        {registry.get_symbol(n): Fraction(p).limit_denominator(_EXPONENT_DENOMINATOR) for n, p in roots._units.items()}
+        {_symbol(n): Fraction(p).limit_denominator(_EXPONENT_DENOMINATOR) for n, p in roots._units.items()}
     )
 
 
@@ -129,6 +156,8 @@ def coherent_units(texts: Mapping[str, str], *, angles_are_pure: bool = False) -
             factor, piece = basis.express(atom)
             dimension = dimension * piece**power
             scale *= factor ** float(power)
+        if not 0 < scale < math.inf:
+            raise UnitError(f'column "{column}": the unit "{texts[column]}" is out of the range of numbers')
         units[column] = Unit(dimension.without(ANGLE) if angles_are_pure else dimension, scale)
     return units
 

@@ -18,14 +18,14 @@ def main() -> None:
     from .commands import group
 
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="noether-discover", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as problem:
         problem.show()
         code = problem.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was finished is in the run file", err=True)
+        click.echo("interrupted; a run file keeps the stages that were finished", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

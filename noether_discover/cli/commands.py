@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import data_options, grammar_options, jobs_option, rank_options, read, read_options, search_options, settings_from
+from .options import (
+    a_place,
+    data_options,
+    grammar_options,
+    jobs_option,
+    rank_options,
+    read,
+    read_options,
+    search_options,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from ..discovery import Discovery
@@ -19,18 +28,29 @@ RUN = click.argument("run", metavar="RUN.noether")
 QUIET = click.option("--quiet", is_flag=True, help="No progress and no remarks.")
 
 
-class _Examples(click.Command):
-    """A command whose epilog keeps its lines."""
+class _Command(click.Command):
+    """A command whose help shows the options by section, and each example on a line of its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
+            lines = self.epilog.splitlines()
             formatter.write_paragraph()
-            for line in self.epilog.splitlines():
-                formatter.write_text(line)
+            formatter.write("Example:\n" if len(lines) == 1 else "Examples:\n")
+            formatter.write("".join(f"  {line}\n" for line in lines))
 
 
 class _Group(click.Group):
-    command_class = _Examples
+    command_class = _Command
     group_class = type
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -54,18 +74,25 @@ def group() -> None:
     with units and uncertainties, ranked by whether enforcing them improves a learned predictor.
 
     \b
-    Example:
+    Examples:
       noether-discover data make pendulum -o pendulum.csv
       noether-discover discover pendulum.csv
     """
 
 
-@group.command(epilog="Examples:\n  noether-discover discover pendulum.csv --no-rank\n  noether-discover discover runs/*.csv -o run.noether --oracle 'p**2 - 3*cos(q)'")
+@group.command(
+    short_help="All of it: enumerate, fit, filter, rank, print.",
+    epilog="noether-discover discover pendulum.csv --no-rank\n"
+    "noether-discover discover pendulum.csv -o run.noether --max-nodes 8\n"
+    "noether-discover discover runs/*.csv --unit q=rad --oracle 'p**2 - 3*cos(q)'",
+)
 @FILES
-@click.option("-o", "--output", metavar="RUN.noether", help="Keep the run in a file.")
-@click.option("--rank/--no-rank", default=True, show_default=True, help="Rank the laws by what they do for a predictor.")
+@click.option("-o", "--output", metavar="RUN.noether", callback=a_place, help="Keep the run in a file.")
+@click.option(
+    "--rank/--no-rank", default=True, show_default=True, help="Rank the laws by what they do for a predictor."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--latex", metavar="FILE.tex", help="Also write the table as a LaTeX document.")
+@click.option("--latex", metavar="FILE.tex", callback=a_place, help="Also write the table as a LaTeX document.")
 @QUIET
 @data_options
 @grammar_options
@@ -73,26 +100,32 @@ def group() -> None:
 @rank_options
 @jobs_option
 def discover(
-    files: tuple[str, ...], output: str | None, rank: bool, as_json: bool, latex: str | None, quiet: bool, **options: Any
+    files: tuple[str, ...],
+    output: str | None,
+    rank: bool,
+    as_json: bool,
+    latex: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """All of it: enumerate, fit, filter, rank, and print what is conserved.
 
-    Exit code 0 when something is, 3 when nothing is.
+    DATA is a CSV, TSV or parquet file with units in its header, such as t [s],q [rad],p [kg*m/s]; several files are
+    several trajectories. Exit code 0 when something is conserved, 3 when nothing is.
     """
     from ..discovery import run_stages
-    from ..stages import Clock, Settings, oracle_quantity
+    from ..stages import Clock, Settings, grammar_of, oracle_quantity
     from . import progress
 
     clock = Clock()
-    trajectories, strict = read(files, options)
+    trajectories, strict = read(files, options, quiet)
     settings = Settings(strict_angles=strict, **settings_from(options))
+    grammar_of(trajectories, settings)  # what is misspelled is told now, before an old run file is replaced
     if settings.oracle is not None:
-        oracle_quantity(settings.oracle, trajectories)  # a misspelled one is told now, not after the search
+        oracle_quantity(settings.oracle, trajectories)
     clock.lap("read")
     with progress.shown(quiet or as_json) as tell:
-        found = run_stages(
-            trajectories, settings, clock=clock, rank=rank, run=output, sources=files, progress=tell
-        )
+        found = run_stages(trajectories, settings, clock=clock, rank=rank, run=output, sources=files, progress=tell)
     if latex:
         from ..report.files import write_whole
 
@@ -106,9 +139,13 @@ def discover(
     _leave(found)
 
 
-@group.command("enumerate", epilog="Examples:\n  noether-discover enumerate pendulum.csv --count\n  noether-discover enumerate pendulum.csv -o run.noether")
+@group.command(
+    "enumerate",
+    short_help="Every formula for these columns and units, each once.",
+    epilog="noether-discover enumerate pendulum.csv --count\nnoether-discover enumerate pendulum.csv -o run.noether",
+)
 @FILES
-@click.option("-o", "--output", metavar="RUN.noether", help="The run file to begin.")
+@click.option("-o", "--output", metavar="RUN.noether", callback=a_place, help="The run file to begin.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many formulas there are by nodes, and stop.")
 @click.option("--list", "show", is_flag=True, help="Print the formulas, one a line.")
 @QUIET
@@ -125,7 +162,7 @@ def enumerate_(
 
     if not (output or only_count or show):
         raise click.UsageError("say what to do with the formulas: -o RUN.noether, --count or --list")
-    trajectories, strict = read(files, options)
+    trajectories, strict = read(files, options, quiet)
     settings = Settings(strict_angles=strict, **settings_from(options))
     clock = Clock()
     with progress.shown(quiet) as tell:
@@ -154,7 +191,7 @@ def enumerate_(
         click.echo(f"run file: {output}   next: noether-discover fit {output}")
 
 
-@group.command(epilog="Example:\n  noether-discover fit run.noether --filter paper")
+@group.command(epilog="noether-discover fit run.noether --filter paper")
 @RUN
 @QUIET
 @search_options
@@ -172,10 +209,13 @@ def fit(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
     _leave(found)
 
 
-@group.command(epilog="Example:\n  noether-discover rank run.noether --oracle 'p**2 - 3*cos(q)'")
+@group.command(
+    short_help="Rank the laws of a run file by what they do for a predictor.",
+    epilog="noether-discover rank run.noether --oracle 'p**2 - 3*cos(q)'",
+)
 @RUN
 @QUIET
-@click.option("--seed", type=int, default=0, help="Seed of everything random.")
+@click.option("--seed", type=int, metavar="N", default=0, help="Seed of everything random; default: the run's own.")
 @rank_options
 @jobs_option
 @click.pass_context
@@ -191,11 +231,22 @@ def rank(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
     _leave(found)
 
 
-@group.command(epilog="Example:\n  noether-discover export run.noether --format latex --standalone -o table.tex")
+@group.command(
+    short_help="Write the laws as LaTeX, CSV, JSON, Markdown or Python.",
+    epilog="noether-discover export run.noether --format latex --standalone -o table.tex\n"
+    "noether-discover export run.noether --format python > laws.py",
+)
 @RUN
-@click.option("--format", "kind", type=click.Choice(["latex", "csv", "json", "markdown", "python"]), default="latex", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["latex", "csv", "json", "markdown", "python"]),
+    default="latex",
+    show_default=True,
+    help="What to write.",
+)
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles with pdflatex.")
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to the screen.")
+@click.option("-o", "--output", metavar="FILE", callback=a_place, help="Write there instead of to the screen.")
 def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
     """Write the laws and their ranking as LaTeX, CSV, JSON, Markdown or Python."""
     from ..discovery import load
@@ -213,7 +264,7 @@ def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
         click.echo(written, nl=False)
 
 
-@group.command(epilog="Example:\n  noether-discover show run.noether --json")
+@group.command(epilog="noether-discover show run.noether --json")
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def show(run: str, as_json: bool) -> None:
@@ -241,7 +292,10 @@ def data() -> None:
     """Look at data, or make some."""
 
 
-@data.command(epilog="Example:\n  noether-discover data check runs/*.csv --missing split")
+@data.command(
+    short_help="Report what is wrong or noteworthy in a file.",
+    epilog="noether-discover data check pendulum.csv\nnoether-discover data check runs/*.csv --missing split",
+)
 @FILES
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @data_options
@@ -267,14 +321,31 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
         raise click.exceptions.Exit(2)
 
 
-@data.command(epilog="Example:\n  noether-discover data make pendulum --noise 0.1 --seed 1 -o pendulum.csv")
+@data.command(
+    short_help="Simulate a system whose laws are known.",
+    epilog="noether-discover data make pendulum -o pendulum.csv\n"
+    "noether-discover data make spring --noise 0.1 --seed 1 -o spring.csv",
+)
 @click.argument("system")
-@click.option("-o", "--output", metavar="FILE.csv", required=True, help="Where to write it.")
-@click.option("--noise", type=float, default=0.0, show_default=True, help="Standard deviation of Gaussian noise, in the columns' units.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--trajectories", type=click.IntRange(min=1), default=None, help="How many; default: the system's own.")
-@click.option("--samples", type=click.IntRange(min=3), default=None, help="Samples in each; default: the system's own.")
-@click.option("--span", type=float, default=None, help="Time that each covers; default: the system's own.")
+@click.option("-o", "--output", metavar="FILE.csv", required=True, callback=a_place, help="Where to write it.")
+@click.option(
+    "--noise",
+    type=float,
+    metavar="X",
+    default=0.0,
+    show_default=True,
+    help="Standard deviation of Gaussian noise, in the columns' units.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of starts and noise."
+)
+@click.option(
+    "--trajectories", type=click.IntRange(min=1), metavar="N", help="How many; default: the system's own number."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=3), metavar="N", help="Samples in each; default: the system's own number."
+)
+@click.option("--span", type=float, metavar="X", help="Time that each covers; default: the system's own.")
 def make(system: str, output: str, **options: Any) -> None:
     """Simulate a system whose laws are known (pendulum and spring are the paper's)."""
     from ..data.systems import simulate
@@ -282,7 +353,8 @@ def make(system: str, output: str, **options: Any) -> None:
 
     trajectories = simulate(system, **options)
     write_csv(trajectories, output)
-    click.echo(f"{len(trajectories)} trajectories, {trajectories.samples} samples: {output}   next: noether-discover discover {output}")
+    click.echo(f"{len(trajectories)} trajectories, {trajectories.samples} samples: {output}")
+    click.echo(f"next: noether-discover discover {output}")
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,6 +14,14 @@ if TYPE_CHECKING:
     from ..data.trajectories import Trajectories
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SectionOption(click.Option):
+    """An option that help shows under its section's title."""
+
+    def __init__(self, *args: Any, section: str, **facts: Any) -> None:
+        super().__init__(*args, **facts)
+        self.section = section
 
 
 def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -25,65 +35,105 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
+def a_place(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+    """A click callback: where a file can be written. Told before any work is done, not after."""
+    if path is None:
+        return None
+    target, option = Path(path), param.opts[0]
+    if target.is_dir():
+        raise click.UsageError(f'{option} "{path}" is a folder; name a file in it', ctx)
+    if target.exists() and not target.is_file():  # renaming onto /dev/null would replace the device
+        raise click.UsageError(f'{option} "{path}" is no plain file; choose another place', ctx)
+    if not target.parent.is_dir():
+        raise click.UsageError(f'{option} "{path}": there is no folder "{target.parent}"; make it first', ctx)
+    return path
+
+
+_reading = partial(click.option, cls=SectionOption, section="How the table is read")
+_language = partial(click.option, cls=SectionOption, section="Which formulas are searched")
+_judging = partial(click.option, cls=SectionOption, section="How they are fitted and judged")
+_ranking = partial(click.option, cls=SectionOption, section="How they are ranked")
+
 data_options = stacked(
-    click.option("--trajectory", metavar="COLUMN", help="The trajectory column, if its name is unusual."),
-    click.option("--time", metavar="COLUMN", help="The time column, if its name is unusual."),
-    click.option("--inputs", metavar="Q,P", default="", help="State columns to use; default: all that are left."),
-    click.option("--unit", "units", metavar="COLUMN=UNIT", multiple=True, help="Give or correct a column's unit."),
-    click.option(
+    _reading("--trajectory", metavar="COLUMN", help="The trajectory column, if its name is unusual."),
+    _reading("--time", metavar="COLUMN", help="The time column, if its name is unusual."),
+    _reading("--inputs", metavar="LIST", default="", help="State columns, e.g. q,p; default: all that are left."),
+    _reading("--unit", "units", metavar="COLUMN=UNIT", multiple=True, help="Give or correct a column's unit."),
+    _reading(
         "--missing", type=click.Choice(["error", "drop-row", "split"]), default="error", show_default=True,
         help="What to do with missing values; split ends a piece of trajectory there.",
     ),
-    click.option(
+    _reading(
         "--angles", type=click.Choice(["auto", "strict", "pure"]), default="auto", show_default=True,
         help="strict: an angle is a dimension of its own and sinusoids take nothing else; pure: radians are numbers; "
         "auto: strict when some column carries an angle unit.",
     ),
-    click.option("--derivative", "rates", metavar="COLUMN=COLUMN", multiple=True, help="q=dqdt: a column's given time derivative."),
+    _reading(
+        "--derivative", "rates", metavar="COLUMN=COLUMN", multiple=True,
+        help="A column and the one that holds its time derivative.",
+    ),
 )  # fmt: skip
 
 grammar_options = stacked(
-    click.option(
-        "--max-nodes", "--depth", "max_nodes", type=int, default=7, show_default=True,
+    _language(
+        "--max-nodes", "--depth", "max_nodes", type=int, metavar="N", default=7, show_default=True,
         help="The largest formula, in nodes of its tree. --depth is the paper's word for the same number: its "
         '"depth 7" is seven nodes, p^2 - a cos(q).',
     ),
-    click.option("--operators", metavar="LIST", default="", help="Comma-separated operators; +log adds to the default ones."),
-    click.option(
-        "--parameter-units", metavar="inferred|LIST", default="inferred", show_default=True,
-        help="Units that parameters can have: whatever fits, or a comma-separated list.",
+    _language(
+        "--operators", metavar="LIST", default="",
+        help="Operators, e.g. add,mul,square; +log adds one to the usual ones.",
     ),
-    click.option(
+    _language(
+        "--parameter-units", metavar="LIST", default="inferred", show_default=True,
+        help='Units that parameters can have, e.g. 1,kg*m; "inferred": whatever fits.',
+    ),
+    _language(
         "--form", type=click.Choice(["normal", "raw"]), default="normal", show_default=True,
         help="One formula per class of formulas conserved together, or every formula (the paper's).",
     ),
-    click.option("--max-formulas", type=int, default=200_000, show_default=True, help="Stop before the node count that would exceed it."),
+    _language(
+        "--max-formulas", type=int, metavar="N", default=200_000, show_default=True,
+        help="Stop before the node count that would exceed it.",
+    ),
 )  # fmt: skip
 
 search_options = stacked(
-    click.option(
+    _judging(
         "--filter", "rule", type=click.Choice(["noise", "paper"]), default="noise", show_default=True,
         help="noise: held-out data, random sequences and measurement noise; paper: a hundred times below random.",
     ),
-    click.option("--window", type=int, default=None, help="Judge windows of so many samples; 0: whole trajectories. Default: windows of about a period when there are fewer than 6 trajectories."),
-    click.option("--share", type=float, default=0.5, show_default=True, help="Share of the trajectories that fit; the others judge."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
+    _judging(
+        "--window", type=int, metavar="N", default=None,
+        help="Judge windows of so many samples; 0: whole trajectories. Default: windows of about a period when there "
+        "are fewer than 6 trajectories.",
+    ),
+    _judging(
+        "--share", type=float, metavar="X", default=0.5, show_default=True,
+        help="Share of the trajectories that fit; the others judge.",
+    ),
+    _judging("--seed", type=int, metavar="N", default=0, show_default=True, help="Seed of everything random."),
 )  # fmt: skip
 
 rank_options = stacked(
-    click.option("--oracle", metavar="FORMULA", help='A known law with its numbers, ranked beside: "p**2 - 3*cos(q)".'),
-    click.option(
+    _ranking("--oracle", metavar="FORMULA", help="A known law with its numbers, ranked beside: 'p**2 - 3*cos(q)'."),
+    _ranking(
         "--loss", "loss_form", type=click.Choice(["derivative", "euler"]), default="derivative", show_default=True,
         help="The Noether loss: (grad g . f)^2, or the paper's literal g(x) against g(x + f dt).",
     ),
-    click.option("--keep", type=int, default=20, show_default=True, help="How many laws are meta-tailored."),
-    click.option("--epochs", type=int, default=100, show_default=True, help="Epochs of meta-tailoring, and of the control."),
-    click.option("--steps", type=int, default=2000, show_default=True, help="Training steps of the network."),
+    _ranking("--keep", type=int, metavar="N", default=20, show_default=True, help="How many laws are meta-tailored."),
+    _ranking(
+        "--epochs", type=int, metavar="N", default=100, show_default=True,
+        help="Epochs of meta-tailoring, and of the control.",
+    ),
+    _ranking(
+        "--steps", type=int, metavar="N", default=2000, show_default=True, help="Training steps of the network."
+    ),
 )  # fmt: skip
 
-jobs_option = click.option("--jobs", type=click.IntRange(min=1), default=None, help="Processes; default: all cores. Changes nothing but the time.")  # fmt: skip
-
-GIVEN = click.core.ParameterSource.DEFAULT
+jobs_option = click.option(
+    "--jobs", type=int, metavar="N", default=None, help="Processes; default: all cores. Changes nothing but the time."
+)
 
 
 def read_options(options: dict[str, Any]) -> ReadOptions:
@@ -93,7 +143,7 @@ def read_options(options: dict[str, Any]) -> ReadOptions:
     return ReadOptions(
         trajectory=options.pop("trajectory"),
         time=options.pop("time"),
-        inputs=tuple(name.strip() for name in options.pop("inputs").split(",") if name.strip()),
+        inputs=_list(options.pop("inputs"), "--inputs q,p"),
         units=_pairs(options.pop("units"), "--unit q=rad"),
         missing=options.pop("missing"),
         angles=options.pop("angles"),
@@ -101,13 +151,13 @@ def read_options(options: dict[str, Any]) -> ReadOptions:
     )
 
 
-def read(files: tuple[str, ...], options: dict[str, Any]) -> tuple[Trajectories, bool]:
+def read(files: tuple[str, ...], options: dict[str, Any], quiet: bool) -> tuple[Trajectories, bool]:
     """The trajectories in the files, and whether angles are a dimension of their own; remarks go to stderr."""
     from ..data.tables import angles_are_strict, read_tables_with_notes
 
     how = read_options(options)
     trajectories, notes = read_tables_with_notes(files, how)
-    for note in notes:
+    for note in () if quiet else notes:
         click.echo(f"note: {note}", err=True)
     return trajectories, angles_are_strict(trajectories, how)
 
@@ -118,14 +168,21 @@ def settings_from(options: dict[str, Any]) -> dict[str, Any]:
 
     chosen = {name: value for name, value in options.items() if value is not None}
     if "operators" in chosen:
-        names = [name.strip() for name in chosen.pop("operators").split(",") if name.strip()]
+        names = _list(chosen.pop("operators"), "--operators add,mul,square, or +log")
         added = [name[1:] for name in names if name.startswith("+")]
         plain = [name for name in names if not name.startswith("+")]
         chosen["operators"] = tuple(dict.fromkeys([*(plain or DEFAULT_OPERATORS), *added]))
     if "parameter_units" in chosen:
         units = chosen.pop("parameter_units")
-        chosen["parameter_units"] = None if units == "inferred" else tuple(u.strip() for u in units.split(","))
+        chosen["parameter_units"] = None if units == "inferred" else _list(units, "--parameter-units 1,kg*m") or ("1",)
     return chosen
+
+
+def _list(text: str, example: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+    if not all(names):
+        raise click.UsageError(f'"{text}" names nothing between two commas; write {example}')
+    return names
 
 
 def _pairs(texts: tuple[str, ...], example: str) -> dict[str, str]:

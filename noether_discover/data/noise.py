@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .smoothing import unwrapped
 from .trajectories import Trajectories
 
 Array = NDArray[np.float64]
@@ -39,13 +40,13 @@ def noise(trajectories: Trajectories) -> Array:
     of a column's deviation. Angles are unwrapped first.
     """
     spread_D = trajectories.stacked.std(axis=0)
+    smooth = unwrapped(trajectories)
     estimates = []
     for order in ORDERS:
         scatter = []
-        for x_TD, t_T in zip(trajectories.states, trajectories.times, strict=True):
+        for x_TD, t_T in zip(smooth.states, smooth.times, strict=True):
             if len(t_T) <= order:
                 continue
-            x_TD = unwrapped(x_TD, trajectories.angles)
             rows = np.arange(len(t_T) - order)[:, None] + np.arange(order + 1)
             weights = divided_difference_weights(t_T[rows])
             scatter.append(np.einsum("tw,twd->td", weights, x_TD[rows]))
@@ -69,14 +70,3 @@ def _quantum(column: Array) -> float:
     if len(distinct) < 3 or len(distinct) > 0.5 * len(column):
         return 0.0
     return float(np.median(np.diff(distinct)))
-
-
-def unwrapped(x_TD: Array, angles: tuple[bool, ...]) -> Array:
-    """The states of one trajectory with the jumps of wrapped angles taken out."""
-    if not any(angles):
-        return x_TD
-    smooth = x_TD.copy()
-    for d, is_angle in enumerate(angles):
-        if is_angle:
-            smooth[:, d] = np.unwrap(smooth[:, d])
-    return smooth

@@ -49,6 +49,8 @@ def write_csv(trajectories: Trajectories, path: str | Path) -> None:
         pd.DataFrame(data).to_csv(temporary, index=False, lineterminator="\n", compression=packing)
         temporary.replace(target)
     except OSError as problem:
-        raise DataError(f"{target}: cannot be written ({problem.strerror}). Name another place.") from problem
+        raise DataError(
+            f"{target}: cannot be written ({problem.strerror or problem}). Name another place."
+        ) from problem
     finally:
         temporary.unlink(missing_ok=True)

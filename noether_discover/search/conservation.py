@@ -157,6 +157,37 @@ def scrambled(trajectories: Trajectories, seed: int) -> Trajectories:
     return replace(trajectories, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
 
 
+def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None = None) -> Trajectories:
+    """Sequences in which each column comes from elsewhere: every column's own course, no relation between them.
+
+    A slow column stays slow, and a short sequence short; a law that needs its columns to go together does not survive.
+    runs: what windows were cut from; their columns come from other moments of the runs (windows of one period all begin
+    at one phase). Otherwise they come from other trajectories.
+    """
+    rng = np.random.default_rng(seed)
+    donors = (trajectories if runs is None else runs).states
+    states, times = [], []
+    for k, t_T in enumerate(trajectories.times):
+        taken = [_elsewhere(donors, d, k, len(t_T), runs is not None, rng) for d in range(trajectories.dimension)]
+        length = min(map(len, taken))
+        states.append(np.stack([column[:length] for column in taken], axis=1))
+        times.append(t_T[:length])
+    return replace(trajectories, states=tuple(states), times=tuple(times), given_derivatives=None)
+
+
+def _elsewhere(
+    donors: tuple[Array, ...], column: int, own: int, length: int, any_moment: bool, rng: np.random.Generator
+) -> Array:
+    """At most `length` samples of a column: from another donor, or from any moment of any that is long enough."""
+    if any_moment:
+        long = [x for x in donors if len(x) >= length] or [max(donors, key=len)]
+        donor = long[rng.integers(len(long))]
+        begin = rng.integers(len(donor) - min(length, len(donor)) + 1)
+        return donor[begin : begin + length, column]
+    other = int(rng.integers(len(donors) - 1)) if len(donors) > 1 else 0
+    return donors[other + (other >= own and len(donors) > 1)][:length, column]
+
+
 @dataclass(frozen=True)
 class Drift:
     """How a quantity runs away with time, over all sequences together.

@@ -16,18 +16,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.noise import noise, unwrapped
+from ..data.noise import noise
+from ..data.smoothing import unwrapped
 from ..data.trajectories import FEWEST_SAMPLES, Trajectories
 from ..errors import DataError, OptionError
-from .conservation import Frame, frame, noise_frame, scrambled, shuffled_states
+from .conservation import Frame, frame, mismatched, noise_frame, scrambled, shuffled_states
 
 Array = NDArray[np.float64]
 
 FEWEST_TRAJECTORIES = 6
 """With fewer trajectories, windows are judged instead."""
-FEWEST_WINDOWS = 8
+FEWEST_WINDOWS, SHORTEST_WINDOW = 8, 8
 SCREEN_SAMPLES, SCREEN_SEQUENCES = 8, 25
 """How many samples of how many training sequences a formula is screened on."""
+FIT_SAMPLES = 4000
+"""About how many training samples a fit uses; held-out sequences judge with all of theirs."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,14 @@ class Evidence:
         return frame(thin, None if self.window is None else shuffled_states(thin, self.seed + 1, 200))
 
     @cached_property
+    def fitting(self) -> Trajectories:
+        """The training sequences, thinned where they hold more samples than a fit needs."""
+        return self.train.thinned(max(FIT_SAMPLES // len(self.train), SCREEN_SAMPLES))
+
+    @cached_property
     def train_frame(self) -> Frame:
-        """All samples of the training sequences."""
-        return frame(self.train, self._shuffled(self.train))
+        """The training sequences, for fits."""
+        return frame(self.fitting, self._shuffled(self.fitting))
 
     @cached_property
     def held_frame(self) -> Frame:
@@ -93,13 +101,20 @@ class Evidence:
     @cached_property
     def random_frame(self) -> Frame:
         """Random sequences: training states dealt out anew, or with shuffled columns where windows are judged."""
+        data = self.fitting
         if self.window is None:
-            return frame(scrambled(self.train, self.seed + 2))
-        states = self.train.stacked
-        mixed = shuffled_states(self.train, self.seed + 2, len(states))
-        cuts = np.cumsum([len(t) for t in self.train.times])[:-1]
-        shuffled = replace(self.train, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
-        return frame(shuffled, self._shuffled(self.train))
+            return frame(scrambled(data, self.seed + 2))
+        mixed = shuffled_states(data, self.seed + 2, data.samples)
+        cuts = np.cumsum([len(t) for t in data.times])[:-1]
+        shuffled = replace(data, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
+        return frame(shuffled, self._shuffled(data))
+
+    @cached_property
+    def mismatched_frame(self) -> Frame:
+        """Sequences whose columns come from different sequences: what slow columns and short sequences do alone."""
+        runs = None if self.window is None else self.runs.contiguous()
+        apart = mismatched(self.train, self.seed + 4, runs).thinned(max(FIT_SAMPLES // len(self.train), SCREEN_SAMPLES))
+        return frame(apart, self._shuffled(self.train))
 
     @cached_property
     def shuffled_frame(self) -> Frame:
@@ -109,8 +124,8 @@ class Evidence:
 
     @cached_property
     def train_noise_frame(self) -> Frame:
-        """The training sequences against the noise."""
-        return noise_frame(self.train, self.noise_D)
+        """The training sequences against the noise, for fits."""
+        return noise_frame(self.fitting, self.noise_D)
 
     @cached_property
     def held_noise_frame(self) -> Frame:
@@ -151,14 +166,21 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
     return Evidence(trajectories, sequences, window, noise_D, tuple(numbers[0::2]), tuple(numbers[1::2]), seed)
 
 
+def windows_worth_trying(evidence: Evidence) -> int | None:
+    """The length of windows of about a period, when the trajectories hold at least three of them; else None."""
+    if evidence.window is not None:
+        return None
+    window = default_window(evidence.runs)
+    return window if np.median([len(t) for t in evidence.runs.times]) >= 3 * window else None
+
+
 def default_window(trajectories: Trajectories) -> int:
     """About one period of the slowest column, in samples, and never so long that fewer than eight windows are left.
 
     The period is four times the lag at which a column's autocorrelation first falls below zero.
     """
     quarter = 2
-    for x_TD in trajectories.states:
-        x_TD = unwrapped(x_TD, trajectories.angles)
+    for x_TD in unwrapped(trajectories).states:
         centred = x_TD - x_TD.mean(axis=0)
         for column in centred.T:
             size = 1 << (2 * len(column)).bit_length()
@@ -166,5 +188,8 @@ def default_window(trajectories: Trajectories) -> int:
             correlation = np.fft.irfft(power)[: len(column)]
             below = np.flatnonzero(correlation < 0)
             quarter = max(quarter, int(below[0]) if len(below) else len(column) // 4)
-    longest = max(trajectories.samples // FEWEST_WINDOWS, FEWEST_SAMPLES)
-    return int(np.clip(4 * quarter, min(8, longest), longest))
+    window = max(4 * quarter, SHORTEST_WINDOW)
+    lengths = [len(t) for t in trajectories.contiguous().times]
+    while window > SHORTEST_WINDOW and sum(length // window for length in lengths) < FEWEST_WINDOWS:
+        window -= max(window // 10, 1)
+    return max(window, SHORTEST_WINDOW)

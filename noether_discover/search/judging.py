@@ -95,10 +95,24 @@ def judged(
         if judgements[i].noise_chi2 <= limit or judgements[i].ratio_heldout <= 1.5 / verdicts.APPROXIMATE_OVER_RANDOM
     ]
     judgements = _settled(judgements, sorted(set(left) - set(promising)), lambda j: True)
-    for done, i in enumerate(promising):
-        judgements[i] = _final(formulas[i], judgements[i], evidence, limit)
+    for done, (i, random) in enumerate(zip(promising, _random_ratios(formulas, promising, evidence), strict=True)):
+        judgements[i] = _final(formulas[i], replace(judgements[i], ratio_random=random), evidence, limit)
         report("judge", done, len(promising))
     return judgements
+
+
+def _random_ratios(formulas: Sequence[Formula], rows: list[int], evidence: Evidence) -> list[float]:
+    """The least ratio that each formula reaches on random sequences, the harder of two kinds.
+
+    States dealt out at random; and, for formulas of several columns, columns that come from different sequences, which
+    leaves slow columns slow: a slow variable is not a law.
+    """
+    some = [formulas[i] for i in rows]
+    dealt = fit(some, evidence.random_frame, evidence.seed).ratio_F
+    apart = fit(some, evidence.mismatched_frame, evidence.seed).ratio_F
+    several = [len(formula.inputs) > 1 or evidence.window is not None for formula in some]
+    least = np.where(several, np.minimum(dealt, apart), dealt)
+    return np.minimum(least, 1.0).tolist()
 
 
 def _ratios(formulas: Sequence[Formula], judgements: list[Judgement], rows: list[int], frame: Frame) -> list[float]:
@@ -139,8 +153,6 @@ def _against_noise(
 
 
 def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> Judgement:
-    random = float(fit([formula], evidence.random_frame, evidence.seed).ratio_F[0])
-    random = min(random, 1.0) if np.isfinite(random) else 1.0
     ranks = _rank_ratio(values(formula, j.parameters, evidence.whole_frame.columns), evidence.whole_frame)
     found = drift_of(formula, j.parameters, evidence)
     span = float(np.median([t[-1] - t[0] for t in evidence.sequences.times]))
@@ -150,13 +162,13 @@ def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> 
     share = (found.rate * span) ** 2 / 12 / noise_variance if noise_variance > 0 else np.inf
     robust = evidence.held_frame.robust_ratio(values(formula, j.parameters, evidence.held_frame.columns))
     verdict, reason = verdicts.judge(
-        j.ratio, max(j.ratio_heldout, robust), random, j.noise_chi2, limit, found.significance, share
+        j.ratio, max(j.ratio_heldout, robust), j.ratio_random, j.noise_chi2, limit, found.significance, share
     )
     if verdict in (LAW, APPROXIMATE) and ranks > verdicts.FOLLOWED_RATIO:
         verdict, reason = NOT_CONSERVED, "a few extreme values hide that it varies along trajectories"
     if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
         verdict, reason = TRIVIAL, "it is made of columns that never change along a trajectory"
-    return replace(j, verdict=verdict, reason=reason, ratio_random=random)
+    return replace(j, verdict=verdict, reason=reason)
 
 
 def _rank_ratio(g: Array, frame: Frame) -> float:

@@ -130,7 +130,7 @@ def _widest_argument(formula: Formula, columns: Mapping[str, Array], parameters:
     return widest
 
 
-SOMETHING_IS_CONSERVED = 0.1
+SOMETHING_IS_CONSERVED = 0.3
 """Polynomials of systems without laws stay above 0.7 of the variance; below this, something is conserved."""
 TOO_NOISY = 0.3
 

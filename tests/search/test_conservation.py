@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from noether_dsl.units import Unit
+
 from noether_discover.data.noise import divided_difference_weights, noise
 from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.search.conservation import drift, frame, noise_frame, scrambled, shuffled_states
-from noether_dsl.units import Unit
 
 PENDULUM = simulate("pendulum", seed=0)
 FRAME = frame(PENDULUM)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from noether_dsl.enumeration import enumerate_formulas
+from noether_dsl.grammar import Grammar
+from noether_dsl.reading import evaluate
+from noether_dsl.text import parse
+
 from noether_discover.data.systems import simulate
 from noether_discover.search.conservation import frame, noise_frame
 from noether_discover.search.fitting import fit, ratios, refine, uncertainty
 from noether_discover.search.gram import linear, solve
 from noether_discover.search.programs import Features, Programs
-from noether_dsl.enumeration import enumerate_formulas
-from noether_dsl.grammar import Grammar
-from noether_dsl.reading import evaluate
-from noether_dsl.text import parse
 
 PENDULUM = simulate("pendulum", seed=0)
 FRAME = frame(PENDULUM.thinned(10))
@@ -125,7 +126,9 @@ def test_a_formula_fits_alike_in_any_company() -> None:
         assert alone.ratio_F[0] == pytest.approx(together.ratio_F[k], rel=1e-6)
 
 
-@pytest.mark.parametrize(("system", "text", "start"), [("pendulum", "p**2 - a*cos(q)", 3.0), ("spring", "q**2 + a*p**2", 1.0)])
+@pytest.mark.parametrize(
+    ("system", "text", "start"), [("pendulum", "p**2 - a*cos(q)", 3.0), ("spring", "q**2 + a*p**2", 1.0)]
+)
 def test_standard_errors_agree_with_a_bootstrap_over_trajectories(system: str, text: str, start: float) -> None:
     data = simulate(system, noise=0.1, seed=4)
     formula, deviations = parse(text, ["p", "q"]), np.array([0.1, 0.1])

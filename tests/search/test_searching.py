@@ -8,18 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from noether_dsl.reading import evaluate
+from noether_dsl.text import parse
+from noether_dsl.units import Unit
+
 from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
-from noether_discover.search.existence import least_ratio_of_polynomials
 from noether_discover.search.evidence import default_window, gather
+from noether_discover.search.existence import least_ratio_of_polynomials
 from noether_discover.search.independence import directions, independent_share, parallel_share
 from noether_discover.search.presentation import presentable
 from noether_discover.search.verdicts import APPROXIMATE, LAW, NOT_CONSERVED, chi2_limit, judge
-from noether_dsl.reading import evaluate
-from noether_dsl.text import parse
-from noether_dsl.units import Unit
 
 
 def found(data: Trajectories, **settings: object) -> Discovery:
