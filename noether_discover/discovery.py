@@ -142,15 +142,16 @@ def run_stages(
     told: called with the enumeration and with the answer as soon as they are known.
     """
     from .runs import RunFile
+    from .search.evidence import gather
 
     tell = told or (lambda _: None)
+    gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)  # what cannot be judged
+    enumeration = enumerated(trajectories, settings, progress)  # or enumerated leaves an older run file as it was
+    clock.lap("enumerate")
+    tell(enumeration)
     with RunFile(run, create=True) if run is not None else nullcontext() as file:
         if file is not None:
             file.write_data(trajectories, settings, sources)
-        enumeration = enumerated(trajectories, settings, progress)
-        clock.lap("enumerate")
-        tell(enumeration)
-        if file is not None:
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
             clock.lap("save")
         evidence, found, answer = searched(trajectories, enumeration, settings, progress)
@@ -259,8 +260,7 @@ def fit_again(path: str | Path, changes: Mapping[str, Any], progress: Progress |
         evidence, found, answer = searched(trajectories, enumeration, settings, progress)
         laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
         clock.lap("fit")
-        file.change_settings(settings)
-        file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"])
+        file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"], settings)
     return load(path)
 
 
@@ -273,11 +273,11 @@ def rank_again(path: str | Path, changes: Mapping[str, Any], progress: Progress 
         trajectories, laws = file.read_data(), file.laws()
         settings = replace(file.settings(), **changes)
         clock = Clock()
-        evidence = gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
+        window = file.fact("window") or 0  # as the fit judged: windows that it chose itself, or whole trajectories
+        evidence = gather(trajectories, window=window, share=settings.share, seed=settings.seed)
         rows = ranking_rows(trajectories, laws, settings, evidence, progress) if rankable(laws) else []
         clock.lap("rank")
-        file.change_settings(settings)
-        file.write_ranking(rows, clock.seconds["rank"])
+        file.write_ranking(rows, clock.seconds["rank"], settings)
     return load(path)
 
 

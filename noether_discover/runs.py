@@ -247,9 +247,8 @@ class RunFile:
         with self._sound():
             return Settings.from_plain(facts)
 
-    def change_settings(self, settings: Settings) -> None:
-        """Settings of a stage that is run again."""
-        with self._transaction():
+    def _change(self, settings: Settings | None) -> None:
+        if settings is not None:
             self._say("settings", settings.plain())
 
     # --- stages ----------------------------------------------------------------------------------------------------
@@ -269,10 +268,11 @@ class RunFile:
 
     def write_search(
         self, judgements: Iterable[Any], laws: Sequence[Mapping[str, Any]], answer: Answer, window: int | None,
-        seconds: float,
+        seconds: float, settings: Settings | None = None,
     ) -> None:  # fmt: skip
-        """A verdict for every formula, and the laws."""
+        """A verdict for every formula, and the laws. settings: where they changed since the run began."""
         with self._stage("fit", seconds):
+            self._change(settings)
             self._fill(
                 "judgements",
                 (
@@ -300,9 +300,12 @@ class RunFile:
         with self._sound():
             return Answer(**facts)
 
-    def write_ranking(self, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """The ranked table."""
+    def write_ranking(
+        self, rows: Sequence[Mapping[str, Any]], seconds: float, settings: Settings | None = None
+    ) -> None:
+        """The ranked table. settings: where they changed since the run began."""
         with self._stage("rank", seconds):
+            self._change(settings)
             self._fill("ranking", ((k, json.dumps(dict(row))) for k, row in enumerate(rows)))
 
     def ranking(self) -> list[dict[str, Any]]:

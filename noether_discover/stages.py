@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from noether_dsl.canonical import normal_forms
 from noether_dsl.enumeration import count, enumerate_formulas
-from noether_dsl.formula import Formula, FormulaError
+from noether_dsl.formula import Formula, FormulaError, Valued, fold, joined, parameter, variable
 from noether_dsl.grammar import Grammar, GrammarError
 from noether_dsl.operators import DEFAULT_OPERATORS
 from noether_dsl.text import parse_sentence
@@ -297,12 +297,13 @@ def ranked(
 
 
 def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
-    """A user's formula with numbers as a quantity.
+    """A user's formula with numbers, in the file's own columns and units, as a quantity on coherent states.
 
     Raises OptionError for text that is no formula, for a name that is no column, and for a mere number.
     """
+    known = {**dict(zip(trajectories.names, trajectories.symbols, strict=True)), **{s: s for s in trajectories.symbols}}
     try:
-        sentence = parse_sentence(text, trajectories.symbols)
+        sentence = parse_sentence(text, known)
     except FormulaError as problem:
         raise OptionError(f"--oracle: {problem}") from problem
     unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
@@ -314,7 +315,18 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
     values = tuple(float(value) for value in sentence.values if value is not None)
     from .search.quantity import Quantity
 
-    return Quantity(sentence.formula, values, trajectories.symbols)
+    scales = {s: unit.scale for s, unit in zip(trajectories.symbols, trajectories.units, strict=True)}
+
+    def leaf(part: Formula, number: int) -> Valued:
+        if number >= 0:
+            return part, (values[number],)
+        symbol = known[part.name]
+        if scales[symbol] == 1.0:
+            return variable(symbol), ()
+        return joined("div", (variable(symbol), ()), (parameter(), (scales[symbol],)))
+
+    formula, numbers = fold(sentence.formula, leaf, lambda part, operands: joined(part.head, *operands))
+    return Quantity(formula, numbers, trajectories.symbols)
 
 
 class Clock:

@@ -133,7 +133,7 @@ def test_settings_come_back(tmp_path: Path, data: Trajectories, settings: Settin
         file.write_data(data, settings, [])
     with RunFile(tmp_path / "a.noether") as file:
         assert file.settings() == settings
-        file.change_settings(replace(settings, seed=99))
+        file.write_ranking(RANKING, 1.0, replace(settings, seed=99))
     with RunFile(tmp_path / "a.noether") as file:
         assert file.settings() == replace(settings, seed=99)
 

@@ -12,7 +12,8 @@ kept and has no more nodes: nothing is lost. The rules (docs/language.md says wh
                   coefficient or the whole can absorb is +
     phases        cos(f + a) is sin(f + b)
     scale         where only the sum's shape matters (at the root, under a coefficient, in squares and factors) one term
-                  has no coefficient, the first one
+                  has no coefficient, the first one that is not a/f
+    repetition    f + f, f*f and f/f stay where f has parameters of its own, since each copy has its own
     root          no outer coefficient, no outer shift, no one-to-one function (nor a square of squares), f/g and not
                   g/f
 
@@ -53,6 +54,8 @@ class _Columns:
     shape: the row is its family's representative where only its shape matters (rule "scale").
     negative: a difference with the opposite sign, for functions that are neither odd nor even.
     signless: its sign can be absorbed inside (an odd function of something scaled).
+    varied: it has a parameter that is not its outer coefficient, so that two copies of it can differ.
+    reciprocal: a/f, or a sum of such terms and a lone parameter; none of them can go without its coefficient.
     order: the place in a sum of which it is a term; for a sum or a product, that of its last term or factor.
     """
 
@@ -69,6 +72,8 @@ class _Columns:
     shape: Mask
     negative: Mask
     signless: Mask
+    varied: Mask
+    reciprocal: Mask
     order: Rows
 
     @classmethod
@@ -79,7 +84,7 @@ class _Columns:
             "kind": (np.int8, FUNCTION), "scaled": (np.bool_, False), "bare": (np.int8, 1),
             "coefficients": (np.int8, 0), "leads": (np.bool_, True), "offset": (np.bool_, False),
             "shape": (np.bool_, True), "negative": (np.bool_, False), "signless": (np.bool_, False),
-            "order": (np.int32, -1),
+            "varied": (np.bool_, False), "reciprocal": (np.bool_, False), "order": (np.int32, -1),
         }  # fmt: skip
         columns: dict[str, NDArray[Any]] = {
             name: np.broadcast_to(np.asarray(values.get(name, default), dtype=kind), (number,))
@@ -161,6 +166,7 @@ def normal_forms(
 class _Generator:
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
+        self.operators = grammar.operators + _implied(grammar.operators)
         self.units = _Units(grammar)
         leaves = sorted(grammar.leaves(), key=lambda leaf: leaf[0] == "parameter")
         self.leaves = tuple(leaves)
@@ -196,7 +202,7 @@ class _Generator:
         end = self.bounds[-1]
         sizes = np.diff(self.bounds[1:])
         table = Table(
-            tuple(self.grammar.operators),
+            self.operators,
             self.leaves,
             tuple(self.units.known),
             self.rows.operator[:end],
@@ -220,11 +226,13 @@ class _Generator:
         binary = set(self.grammar.operators)
         for left in range(1, size - 1):
             a, b = self.rows_of(left), self.rows_of(size - 1 - left)
-            if "mul" in binary:
-                parts += [self.products(a, b), self.scalings(a, b)]
+            if binary & {"mul", "div"}:
+                parts.append(self.products(a, b))
+            if binary & {"mul", "div", "add", "sub"}:
+                parts.append(self.scalings(a, b))
             if "div" in binary:
                 parts += [self.quotients(a, b), self.reciprocals(a, b)]
-            if "add" in binary:
+            if binary & {"add", "sub"}:
                 parts += [self.sums("add", a, b), self.offsets(a, b)]
             if "sub" in binary:
                 parts += [self.sums("sub", a, b)]
@@ -236,38 +244,58 @@ class _Generator:
         return parts
 
     def code(self, name: str) -> int:
-        return self.grammar.operators.index(name)
+        return self.operators.index(name)
 
     def functions(self, name: str, a: Rows) -> _Columns:
         """f(x) for a function of one operand."""
         row, r = OPERATORS[name], self.rows
         keep = (r.kind[a] != PARAMETER) & (~r.negative[a] | (row.parity == 0))
         if row.multiplicative:
-            keep &= ~r.scaled[a]
+            keep &= ~r.scaled[a] | self.is_sum_of_reciprocals(a)
         if row.shifted in self.grammar.operators:
             keep &= ~r.offset[a]
         a = a[keep]
         return _Columns.of(
             len(a), operator=self.code(name), left=a, unit=self.units.apply(name, r.unit[a]),
             shape=r.shape[a] if row.multiplicative else True,
-            signless=r.scaled[a] if row.parity == -1 else False,
+            signless=r.scaled[a] if row.parity == -1 else False, varied=r.varied[a] | (r.coefficients[a] > 0),
         )  # fmt: skip
 
     def is_factor(self, a: Rows) -> Mask:
         r = self.rows
-        return np.isin(r.kind[a], (INPUT, FUNCTION, SUM)) & ~r.scaled[a] & ~r.negative[a]
+        scaled = r.scaled[a] & ~self.is_sum_of_reciprocals(a)
+        return np.isin(r.kind[a], (INPUT, FUNCTION, SUM)) & ~scaled & ~r.negative[a]
+
+    def is_sum_of_reciprocals(self, a: Rows) -> Mask:
+        """a/f + b/g + c: closed under scaling, but no coefficient can be pulled out, for there is no 1/f.
+
+        Not a/x + b with an input x, which is (x + c)/x without a coefficient.
+        """
+        r = self.rows
+        of_input = r.offset[a] & (r.kind[r.left[a]] == RECIPROCAL) & (r.kind[r.right[r.left[a]]] == INPUT)
+        return r.reciprocal[a] & (r.kind[a] == SUM) & ~of_input
+
+    def repeats(self, a: Rows) -> Mask:
+        """Whether f(a)*f(b) and f(a)/f(b) are worth a row.
+
+        Not where f is g + a: their product is (g + c)**2 + d, their quotient 1 + d/(g + b).
+        """
+        r = self.rows
+        return r.varied[a] & ~(r.offset[a] & ~r.varied[r.left[a]])
 
     def products(self, a: Rows, b: Rows) -> _Columns:
         """chain * factor, the factor after the chain's last one."""
         r = self.rows
         a, b = _pairs(a[self.is_factor(a) | (r.kind[a] == PRODUCT)], b[self.is_factor(b)])
-        keep = self.last_factor(a) < b
+        last = self.last_factor(a)
+        keep = (last < b) | ((last == b) & (self.repeats(b) | ("square" not in self.grammar.operators)))
         keep &= ~self.same_power(a, b)
         a, b = a[keep], b[keep]
         unit = self.units.apply("mul", r.unit[a], r.unit[b])
         return _Columns.of(
-            len(a), operator=self.code("mul"), left=a, right=b, unit=unit, kind=PRODUCT, shape=r.shape[a] & r.shape[b]
-        )
+            len(a), operator=self.code("mul"), left=a, right=b, unit=unit, kind=PRODUCT, shape=r.shape[a] & r.shape[b],
+            varied=r.varied[a] | r.varied[b],
+        )  # fmt: skip
 
     def last_factor(self, a: Rows) -> Rows:
         return np.where(self.rows.kind[a] == PRODUCT, self.rows.right[a], a)
@@ -292,15 +320,17 @@ class _Generator:
             return x[self.is_factor(x) | (r.kind[x] == PRODUCT)]
 
         a, b = _pairs(part(a), part(b))
-        keep = (self.base(a) != self.base(b)) & ~self.same_power(a, b)
+        keep = np.where(a == b, self.repeats(a), (self.base(a) != self.base(b)) | r.varied[a])
+        keep &= ~self.same_power(a, b)
         for one, other in ((a, b), (b, a)):
             product = r.kind[other] == PRODUCT
-            keep &= ~(product & ((r.left[other] == one) | (r.right[other] == one)))
+            keep &= ~(product & ((r.left[other] == one) | (r.right[other] == one))) | self.repeats(one)
         a, b = a[keep], b[keep]
         unit = self.units.apply("div", r.unit[a], r.unit[b])
         return _Columns.of(
-            len(a), operator=self.code("div"), left=a, right=b, unit=unit, kind=QUOTIENT, shape=r.shape[a] & r.shape[b]
-        )
+            len(a), operator=self.code("div"), left=a, right=b, unit=unit, kind=QUOTIENT, shape=r.shape[a] & r.shape[b],
+            varied=r.varied[a] | r.varied[b],
+        )  # fmt: skip
 
     def scalings(self, a: Rows, b: Rows) -> _Columns:
         """a*f with a parameter a."""
@@ -311,7 +341,7 @@ class _Generator:
         b = b[(np.isin(r.kind[b], (INPUT, FUNCTION, PRODUCT, QUOTIENT)) & r.shape[b]) | plain_sum]
         return _Columns.of(
             len(b), operator=self.code("mul"), left=self.parameter, right=b, unit=0, kind=SCALED, scaled=True, bare=0,
-            coefficients=1, leads=False, shape=False, order=r.order[b],
+            coefficients=1, leads=False, shape=False, order=r.order[b], varied=r.varied[b],
         )  # fmt: skip
 
     def reciprocals(self, a: Rows, b: Rows) -> _Columns:
@@ -322,7 +352,7 @@ class _Generator:
         b = b[(self.is_factor(b) | (r.kind[b] == PRODUCT)) & r.shape[b]]
         return _Columns.of(
             len(b), operator=self.code("div"), left=self.parameter, right=b, unit=0, kind=RECIPROCAL, scaled=True,
-            bare=0, coefficients=1, leads=False, shape=False,
+            bare=0, coefficients=1, leads=False, shape=False, varied=r.varied[b], reciprocal=True,
         )  # fmt: skip
 
     def same_units(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
@@ -341,12 +371,13 @@ class _Generator:
         return np.concatenate(left), np.concatenate(right)
 
     def chains_and_terms(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
-        """Pairs of a sum (or first term) and a term that comes after its last one."""
+        """Pairs of a sum (or first term) and a term that comes after its last one, or repeats it with parameters."""
         r = self.rows
         terms = (INPUT, FUNCTION, PRODUCT, QUOTIENT, SCALED, RECIPROCAL)
         a = a[np.isin(r.kind[a], terms) | ((r.kind[a] == SUM) & ~r.offset[a] & ~r.negative[a])]
         a, b = self.same_units(a, b[np.isin(r.kind[b], terms)])
-        keep = r.order[a] < r.order[b]
+        last = np.where(r.kind[a] == SUM, r.right[a], a)
+        keep = (r.order[a] < r.order[b]) | ((r.order[a] == r.order[b]) & r.varied[b] & (last <= b))
         return a[keep], b[keep]
 
     def sums(self, name: str, a: Rows, b: Rows) -> _Columns:
@@ -359,11 +390,13 @@ class _Generator:
             a, b = a[keep], b[keep]
         bare, coefficients = r.bare[a] + r.bare[b], r.coefficients[a] + r.coefficients[b]
         first_is_shape = np.where(r.kind[a] == SUM, r.shape[a] | (r.bare[a] == 0), r.shape[a])
-        leads = r.leads[a]
+        first_is_shape = np.where(r.reciprocal[a], r.shape[b], first_is_shape)
+        leads, reciprocal = np.where(r.reciprocal[a], r.leads[b], r.leads[a]), r.reciprocal[a] & r.reciprocal[b]
         return _Columns.of(
             len(a), operator=self.code(name), left=a, right=b, unit=self.units.apply(name, r.unit[a], r.unit[b]),
             kind=SUM, scaled=bare == 0, bare=bare, coefficients=coefficients, leads=leads,
-            shape=(bare >= 2) | ((bare == 1) & leads & first_is_shape), order=r.order[b],
+            shape=(bare >= 2) | ((bare == 1) & leads & first_is_shape) | reciprocal, order=r.order[b],
+            varied=r.varied[a] | r.varied[b] | (coefficients > 0), reciprocal=reciprocal,
         )  # fmt: skip
 
     def negatives(self, a: Rows, b: Rows) -> _Columns:
@@ -376,7 +409,7 @@ class _Generator:
         return _Columns.of(
             len(a), operator=self.code("sub"), left=a, right=b, unit=self.units.apply("sub", r.unit[a], r.unit[b]),
             kind=SUM, bare=bare, coefficients=r.coefficients[b], leads=r.leads[b], negative=True, shape=False,
-            order=r.order[a],
+            order=r.order[a], varied=r.varied[a] | r.varied[b] | (r.coefficients[b] > 0),
         )  # fmt: skip
 
     def offsets(self, a: Rows, b: Rows) -> _Columns:
@@ -388,7 +421,8 @@ class _Generator:
         return _Columns.of(
             len(a), operator=self.code("add"), left=a, right=self.parameter, unit=r.unit[a], kind=SUM,
             scaled=r.scaled[a], bare=r.bare[a], coefficients=r.coefficients[a], leads=r.leads[a], offset=True,
-            shape=r.shape[a], negative=r.negative[a], order=r.order[a],
+            shape=r.shape[a] | r.reciprocal[a], negative=r.negative[a], order=r.order[a], varied=True,
+            reciprocal=r.reciprocal[a],
         )  # fmt: skip
 
     def others(self, name: str, a: Rows, b: Rows) -> _Columns:
@@ -418,6 +452,16 @@ class _Generator:
         ]
         keep &= ~(np.isin(r.operator[a], even) & np.isin(r.operator[r.left[a]], positive))
         return a[keep]
+
+
+def _implied(operators: tuple[str, ...]) -> tuple[str, ...]:
+    """The signs that the normal form writes besides: x - (a - y) is x + y + b, and x + x is a*x."""
+    given, implied = set(operators), []
+    if "sub" in given:
+        implied.append("add")
+    if given & {"add", "sub", "div"}:
+        implied.append("mul")
+    return tuple(name for name in implied if name not in given)
 
 
 def _pairs(a: Rows, b: Rows) -> tuple[Rows, Rows]:

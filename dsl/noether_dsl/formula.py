@@ -120,3 +120,15 @@ def fold(formula: Formula, leaf: Callable[[Formula, int], T], inner: Callable[[F
         return inner(part, tuple([walk(operand) for operand in part.operands]))
 
     return walk(formula)
+
+
+Valued = tuple[Formula, tuple[float, ...]]
+"""A formula with numbers for its parameters, left to right."""
+
+
+def joined(head: str, *operands: Valued) -> Valued:
+    """An operator over formulas with numbers; the numbers follow their operands into canonical order."""
+    formula = node(head, *(part for part, _ in operands))
+    if formula.operands != tuple(part for part, _ in operands):
+        operands = operands[::-1]
+    return formula, tuple(number for _, numbers in operands for number in numbers)

@@ -103,7 +103,7 @@ def roles_of(table: Table, options: ReadOptions, found: Survey) -> Roles | None:
             f'{here}: the derivative of "{without}" is not given. Name the derivatives of all inputs or of none.'
         )
         rates = ()
-    used = {n: texts[n] for n in dict.fromkeys((*(() if time is None else (time,)), *inputs, *rates))}
+    used = {n: texts[n] for n in dict.fromkeys((*inputs, *rates, *(() if time is None else (time,))))}
     return Roles(trajectory, time, inputs, rates, used)
 
 
@@ -189,7 +189,7 @@ def agrees(table: Table, first: Table, roles: Roles, options: ReadOptions, found
 
 
 def units_of(here: str, roles: Roles, options: ReadOptions, found: Survey) -> dict[str, Unit]:
-    """Every used column's unit, the time's first; unknown units go to `found`."""
+    """Every used column's unit, the inputs' first, whose numbers stay what they are; unknown units go to `found`."""
     texts = dict(roles.units)
     for name, text in roles.units.items():
         try:

@@ -149,6 +149,7 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
     if window is not None and window != 0 and window < FEWEST_SAMPLES:
         raise OptionError(f"--window {window} is too short; a window has at least {FEWEST_SAMPLES} samples")
     noise_D = noise(trajectories)
+    asked = bool(window)
     if window is None and len(trajectories) < FEWEST_TRAJECTORIES:
         window = default_window(trajectories)
     if not window:
@@ -157,9 +158,10 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
     sequences = trajectories.contiguous().windows(window)
     whole = [i for i, t in enumerate(sequences.times) if len(t) >= max(window // 2, FEWEST_SAMPLES)]
     if len(whole) < 4:
+        remedy = "use a smaller --window or more data" if asked else "more or longer trajectories are needed"
         raise DataError(
-            f"{trajectories.origin}: only {len(whole)} windows of {window} samples fit into the data; "
-            "at least 4 are needed, use a smaller --window or more data"
+            f"{trajectories.origin}: only {len(whole)} windows of {window} samples fit into the data, "
+            f"too few to hold some out; {remedy}"
         )
     sequences = sequences.pick(whole)
     numbers = range(len(whole))

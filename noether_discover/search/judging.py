@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from . import verdicts
 from .conservation import CONSTANT, Drift, Frame, drift
 from .evidence import Evidence
-from .fitting import Fits, fit, is_linear, natural_sizes, ratios, refine, values
+from .fitting import FIRST_STEPS, MORE_STEPS, Fits, fit, is_linear, natural_sizes, ratios, refine, values
 from .independence import directions
 from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, TRIVIAL, UNDEFINED, Judgement
 
@@ -71,17 +71,16 @@ def judged(
     formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence, report: Progress
 ) -> list[Judgement]:
     """Polish what was followed and judge it on held-out sequences, noise and random sequences."""
-    rows = [i for i, j in enumerate(judgements) if not j.verdict]
+    judgements, rows = _polished(formulas, judgements, evidence)
     sequence_N = evidence.sequences.sequence_numbers
-    polished = refine([formulas[i] for i in rows], [judgements[i].parameters for i in rows], evidence.train_frame)
     left = []
-    for i, parameters, ratio in zip(rows, polished.parameters, polished.ratio_F, strict=True):
+    for i in rows:
+        parameters, ratio = judgements[i].parameters, judgements[i].ratio
         natural = natural_sizes(formulas[i], evidence.train_frame.columns)
         bad = verdicts.unusable(formulas[i], parameters, natural, evidence.whole_frame.columns, sequence_N)
         if bad is not None:
-            judgements[i] = Judgement(*bad, parameters, float(ratio))
+            judgements[i] = Judgement(*bad, parameters, ratio)
         else:
-            judgements[i] = Judgement("", "", parameters, float(ratio))
             left.append(i)
     for i, held in zip(left, _ratios(formulas, judgements, left, evidence.held_frame), strict=True):
         judgements[i] = replace(judgements[i], ratio_heldout=held)
@@ -113,6 +112,24 @@ def _random_ratios(formulas: Sequence[Formula], rows: list[int], evidence: Evide
     several = [len(formula.inputs) > 1 or evidence.window is not None for formula in some]
     least = np.where(several, np.minimum(dealt, apart), dealt)
     return np.minimum(least, 1.0).tolist()
+
+
+def _polished(
+    formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence
+) -> tuple[list[Judgement], list[int]]:
+    """Fits on all training sequences of what was followed: a few steps for all, the rest for those that stay low."""
+    settled = list(judgements)
+    rows = [i for i, j in enumerate(settled) if not j.verdict]
+    for steps in (FIRST_STEPS, MORE_STEPS):
+        starts = [settled[i].parameters for i in rows]
+        fits = refine([formulas[i] for i in rows], starts, evidence.train_frame, steps)
+        for i, parameters, ratio in zip(rows, fits.parameters, fits.ratio_F, strict=True):
+            verdict, reason = "", ""
+            if not ratio <= verdicts.FOLLOWED_RATIO:
+                verdict, reason = NOT_CONSERVED, "it varies along trajectories as it does at large"
+            settled[i] = Judgement(verdict, reason, parameters, float(ratio))
+        rows = [i for i in rows if not settled[i].verdict]
+    return settled, rows
 
 
 def _ratios(formulas: Sequence[Formula], judgements: list[Judgement], rows: list[int], frame: Frame) -> list[float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from noether_dsl.formula import PARAMETER, Formula, fold, node
-
-Valued = tuple[Formula, tuple[float, ...]]
+from noether_dsl.formula import PARAMETER, Formula, Valued, fold, joined, node
 
 
 def presentable(formula: Formula, parameters: tuple[float, ...]) -> Valued:
@@ -38,14 +36,7 @@ def _signed(formula: Formula, parameters: tuple[float, ...]) -> Valued:
                 lone = term if term.head == PARAMETER else term.operands[0] if term.operands else term
                 if lone.head == PARAMETER and term.head in (PARAMETER, "mul", "div") and numbers[0] < 0:
                     other = "sub" if part.head == "add" else "add"
-                    return _joined(other, operands[1 - place], (term, (-numbers[0], *numbers[1:])))
-        return _joined(part.head, *operands)
+                    return joined(other, operands[1 - place], (term, (-numbers[0], *numbers[1:])))
+        return joined(part.head, *operands)
 
     return fold(formula, leaf, inner)
-
-
-def _joined(head: str, *operands: Valued) -> Valued:
-    formula = node(head, *(part for part, _ in operands))
-    if formula.operands != tuple(part for part, _ in operands):
-        operands = operands[::-1]
-    return formula, tuple(number for _, numbers in operands for number in numbers)

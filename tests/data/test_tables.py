@@ -162,8 +162,8 @@ def test_columns_without_a_pure_derivative_keep_their_scale(tmp_path: Path) -> N
     data = read_tables(saved(tmp_path, table))
     assert data.names == ("x", "y")
     assert data.given_derivatives is not None
-    assert np.allclose(data.given_derivatives[0][:, 0], 60 * 2 * np.arange(4))  # m/s in m/min
-    assert np.allclose(data.given_derivatives[0][:, 1], 3 * np.arange(4))
+    assert np.allclose(data.given_derivatives[0][:, 0], 2 * np.arange(4))
+    assert np.allclose(data.given_derivatives[0][:, 1], 3 * np.arange(4) / 60)  # y per minute, as the time column counts
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -293,14 +293,15 @@ def test_options_choose_columns_and_correct_units(tmp_path: Path) -> None:
     assert data.names == ("p", "q")
     assert np.allclose(data.states[0][:, 1], np.deg2rad(np.sin(np.arange(20))), atol=1e-4)
     assert np.isclose(data.units[1].scale, np.pi / 180)
-    assert data.time_unit.scale == 1  # ms alone is a base of its own
+    assert data.time_unit.scale == 0.001  # the inputs' seconds are the base
     assert any("converted from deg to rad" in note for note in notes)
 
 
 def test_numbers_are_converted_to_coherent_units(tmp_path: Path) -> None:
     data = read_tables(saved(tmp_path, "t [s],x [m],y [cm],v [km/h]\n0,1,2,36\n1,2,3,72\n2,3,5,108\n"))
-    assert np.allclose(data.states[0], [[1, 0.02, 10], [2, 0.03, 20], [3, 0.05, 30]])
-    assert [str(u) for u in data.units] == ["m", "m", "m/s"]
+    assert np.allclose(data.states[0], [[1, 0.02, 36e3], [2, 0.03, 72e3], [3, 0.05, 108e3]])
+    assert [str(u) for u in data.units] == ["m", "m", "m/h"]
+    assert np.allclose(data.times[0], [0, 1 / 3600, 2 / 3600])
 
 
 def test_a_unit_keeps_the_factor_between_its_column_and_the_coherent_unit(tmp_path: Path) -> None:
@@ -308,7 +309,8 @@ def test_a_unit_keeps_the_factor_between_its_column_and_the_coherent_unit(tmp_pa
     path = saved(tmp_path, text)
     for data in (read_tables(path), from_frame(pd.read_csv(path))):
         scales = [unit.scale for unit in data.units]
-        assert np.allclose(scales, [np.pi / 180, 1 / 60, 0.01])
+        assert np.allclose(scales, [np.pi / 180, 1, 0.01])
+        assert np.allclose(data.time_unit.scale, 1 / 60)
         assert np.allclose(data.states[0] / scales, [[90, 1, 50], [60, 3, 40], [30, 2, 10]])
 
 
