@@ -267,13 +267,8 @@ class _Generator:
         return np.isin(r.kind[a], (INPUT, FUNCTION, SUM)) & ~scaled & ~r.negative[a]
 
     def is_sum_of_reciprocals(self, a: Rows) -> Mask:
-        """a/f + b/g + c: closed under scaling, but no coefficient can be pulled out, for there is no 1/f.
-
-        Not a/x + b with an input x, which is (x + c)/x without a coefficient.
-        """
-        r = self.rows
-        of_input = r.offset[a] & (r.kind[r.left[a]] == RECIPROCAL) & (r.kind[r.right[r.left[a]]] == INPUT)
-        return r.reciprocal[a] & (r.kind[a] == SUM) & ~of_input
+        """a/f + b/g + c: closed under scaling, but no coefficient can be pulled out, for there is no 1/f."""
+        return self.rows.reciprocal[a] & (self.rows.kind[a] == SUM)
 
     def repeats(self, a: Rows) -> Mask:
         """Whether f(a)*f(b) and f(a)/f(b) are worth a row.
@@ -418,10 +413,11 @@ class _Generator:
         if self.parameter not in b:
             return _Columns.of(0)
         a = a[(r.kind[a] != PARAMETER) & ~r.offset[a]]
+        shape = r.reciprocal[a] & (r.kind[r.right[a]] != INPUT)  # the shape of a/x + b is (x + c)/x, for an input x
         return _Columns.of(
             len(a), operator=self.code("add"), left=a, right=self.parameter, unit=r.unit[a], kind=SUM,
             scaled=r.scaled[a], bare=r.bare[a], coefficients=r.coefficients[a], leads=r.leads[a], offset=True,
-            shape=r.shape[a] | r.reciprocal[a], negative=r.negative[a], order=r.order[a], varied=True,
+            shape=r.shape[a] | shape, negative=r.negative[a], order=r.order[a], varied=True,
             reciprocal=r.reciprocal[a],
         )  # fmt: skip
 

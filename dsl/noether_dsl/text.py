@@ -84,6 +84,7 @@ class _Parser:
         while text[at:].strip():
             match = _TOKEN.match(text, at)
             if match is None or match.lastgroup is None:
+                at = len(text) - len(text[at:].lstrip())
                 raise FormulaError(f'cannot read "{text[at:].strip()[:12]}" at position {at + 1} of "{text}"')
             self.tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
             at = match.end()

@@ -79,6 +79,8 @@ def _read_unit(text: str) -> tuple[tuple[str, Fraction], ...]:
         zero = registry.Quantity(0.0, parsed).to_root_units().magnitude
     except Exception as problem:  # pint raises its own, tokenizer, syntax and overflow errors for text that is no unit
         raise UnitError(f'unknown unit "{text}"{_nearest(text)}') from problem
+    if not math.isfinite(zero):
+        raise UnitError(f'the unit "{text}" is out of the range of numbers')
     if zero != 0:
         raise UnitError(f'"{text}" counts from an arbitrary zero; convert the column to an absolute unit such as K')
     atoms: dict[str, Fraction] = {}

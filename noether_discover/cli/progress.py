@@ -38,7 +38,7 @@ def shown(quiet: bool = False) -> Iterator[Progress | None]:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, rate="")
             task = bars.tasks[tasks[stage]]
-            rate = f"{task.speed:,.0f}/s" if task.speed else ""
+            rate = f"{done / task.elapsed:,.0f}/s" if done and task.elapsed else ""
             bars.update(task.id, completed=done, total=total, rate=rate)
 
         yield tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,7 +85,7 @@ def latex_unit(unit: str) -> str:
     r"""A unit in LaTeX, upright: ``kg^2*m^2/s^2`` -> ``\mathrm{kg^{2}\,m^{2}\,s^{-2}}``; empty for a pure number."""
     if unit in ("", "1"):
         return ""
-    above, *below = unit.split("/")
+    above, *below = re.split(r"/(?![^(]*\))", unit)
     pieces = [_unit_power(piece, 1) for piece in above.split("*")] + [_unit_power(piece, -1) for piece in below]
     return r"\mathrm{" + r"\,".join(piece for piece in pieces if piece) + "}"
 

@@ -113,6 +113,8 @@ def ratios(formulas: Sequence[Formula], parameters: Sequence[tuple[float, ...]],
 
 
 def _kind(formula: Formula) -> str:
+    if not formula.inputs:
+        return "constant"
     if formula.parameters == 0:
         return "plain"
     return "linear" if is_linear(formula) else "nonlinear"
@@ -217,8 +219,7 @@ def levenberg_marquardt(
         g, slopes = programs.values_and_jacobian(theta_FSP, values_MN)
         u, v = frame.numerator(g), frame.denominator(g)
         norm = v.square().sum(-1).sqrt()
-        cost_FS = u.square().sum(-1) / norm.square()
-        cost_FS = torch.where(torch.isfinite(cost_FS) & (norm > 0), cost_FS, torch.inf)
+        cost_FS = frame.ratio(g)
         slope_u, slope_v = frame.numerator(slopes), frame.denominator(slopes)
         inner = (slope_v * v[..., None, :]).sum(-1)
         r = u / norm[..., None]

@@ -47,18 +47,21 @@ def screened(formulas: Sequence[Formula], evidence: Evidence, run: Runner, repor
         for formula, parameters, ratio in zip(chunk, fits.parameters, fits.ratio_F, strict=True):
             judgements.append(_first_look(formula, parameters, float(ratio), frame))
         report("fit", len(judgements), len(formulas))
-    ratio_F = np.array([j.ratio if not j.verdict else np.inf for j in judgements])
-    for row in np.argsort(ratio_F, kind="stable")[MOST_FOLLOWED:]:
-        if not judgements[row].verdict:
-            judgements[row] = replace(judgements[row], verdict=NOT_CONSERVED, reason="hundreds of others vary less")
+    followed = [i for i, j in enumerate(judgements) if not j.verdict]
+    followed.sort(key=lambda i: (max(judgements[i].ratio, CONSTANT), formulas[i].nodes))  # below it is all rounding
+    for i in followed[MOST_FOLLOWED:]:
+        judgements[i] = replace(judgements[i], verdict=NOT_CONSERVED, reason="hundreds of others vary less")
     return judgements
 
 
 def _first_look(formula: Formula, parameters: tuple[float, ...], ratio: float, frame: Frame) -> Judgement:
+    if not formula.inputs:
+        return Judgement(TRIVIAL, "it is made of parameters alone")
     if np.isfinite(ratio):
         if ratio > verdicts.FOLLOWED_RATIO:
             return Judgement(NOT_CONSERVED, "it varies along trajectories as it does at large", parameters, ratio)
-        return Judgement("", "", parameters, ratio)
+        away = verdicts.runaway(parameters, natural_sizes(formula, frame.columns)) if parameters else None
+        return Judgement(*(away or ("", "")), parameters, ratio)
     g_N = values(formula, parameters or (1.0,) * formula.parameters, frame.columns)
     if not np.isfinite(g_N).all():
         return Judgement(UNDEFINED, "an operation has no finite value somewhere on the data")

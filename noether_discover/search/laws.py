@@ -79,14 +79,15 @@ class Law:
 _ORDER = {LAW: 0, APPROXIMATE: 1, CONSTRAINT: 2}
 
 
-def _score(formula: Formula, j: Judgement, evidence: Evidence) -> tuple[int, float]:
+def _score(formula: Formula, j: Judgement, evidence: Evidence) -> tuple[int, float, int]:
     """What is left unexplained, a price per node (the number of formulas grows sixfold a node), and what random
-    sequences reach as well: less is better."""
+    sequences reach as well; among equals, divisions: less is better."""
     if j.verdict == APPROXIMATE:
         left = 4 * len(evidence.held) * np.log(max(j.ratio_heldout, 1e-300))
     else:
         left = (evidence.held.samples - len(evidence.held)) * np.log(max(j.noise_chi2, 0.5))
-    return _ORDER[j.verdict], float(left + 2 * np.log(6.0) * formula.nodes - np.log(max(j.ratio_random, 1e-300)))
+    random = max(0.0, -np.log(max(j.ratio_random, 1e-300)) - 1.0)
+    return _ORDER[j.verdict], float(left + 2 * np.log(6.0) * formula.nodes + random), str(formula).count("/")
 
 
 def stated(

@@ -83,6 +83,16 @@ def judge(
     return NOT_CONSERVED, "it varies along held-out trajectories more than noise explains"
 
 
+def runaway(parameters: Sequence[float], natural: Sequence[float]) -> tuple[str, str] | None:
+    """Verdict and reason where a parameter runs far away from the size at which it matters, else None."""
+    for value, size in zip(parameters, natural, strict=True):
+        if not abs(value) <= 1e5 * size:
+            return NOT_CONSERVED, "degenerate: a parameter runs to infinity, what is left is a smaller formula"
+        if abs(value) < 1e-7 * size:
+            return NOT_CONSERVED, "degenerate: a parameter runs to zero, what is left is a smaller formula"
+    return None
+
+
 def unusable(
     formula: Formula,
     parameters: tuple[float, ...],
@@ -96,11 +106,9 @@ def unusable(
     """
     n = len(sequence_N)
     columns = {name: column[:n] for name, column in columns.items()}
-    for value, size in zip(parameters, natural, strict=True):
-        if abs(value) > 1e5 * size:
-            return NOT_CONSERVED, "degenerate: a parameter runs to infinity, what is left is a smaller formula"
-        if abs(value) < 1e-7 * size:
-            return NOT_CONSERVED, "degenerate: a parameter runs to zero, what is left is a smaller formula"
+    away = runaway(parameters, natural)
+    if away is not None:
+        return away
     if not inside_domain(formula, columns, parameters).all():
         return UNDEFINED, "an operation has no finite value somewhere on the data"
     same = sequence_N[1:] == sequence_N[:-1]

@@ -163,7 +163,7 @@ def test_columns_without_a_pure_derivative_keep_their_scale(tmp_path: Path) -> N
     assert data.names == ("x", "y")
     assert data.given_derivatives is not None
     assert np.allclose(data.given_derivatives[0][:, 0], 2 * np.arange(4))
-    assert np.allclose(data.given_derivatives[0][:, 1], 3 * np.arange(4) / 60)  # y per minute, as the time column counts
+    assert np.allclose(data.given_derivatives[0][:, 1], 3 * np.arange(4) / 60)  # per minute, as t counts
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
