@@ -97,24 +97,24 @@ def judged(
         if judgements[i].noise_chi2 <= limit or judgements[i].ratio_heldout <= 1.5 / verdicts.APPROXIMATE_OVER_RANDOM
     ]
     judgements = _settled(judgements, sorted(set(left) - set(promising)), lambda j: True)
-    for done, (i, random) in enumerate(zip(promising, _random_ratios(formulas, promising, evidence), strict=True)):
-        judgements[i] = _final(formulas[i], replace(judgements[i], ratio_random=random), evidence, limit)
+    exact = [judgements[i].noise_chi2 <= limit for i in promising]
+    random = _random_ratios([formulas[i] for i in promising], exact, evidence)
+    for done, (i, least) in enumerate(zip(promising, random, strict=True)):
+        judgements[i] = _final(formulas[i], replace(judgements[i], ratio_random=least), evidence, limit)
         report("judge", done, len(promising))
     return judgements
 
 
-def _random_ratios(formulas: Sequence[Formula], rows: list[int], evidence: Evidence) -> list[float]:
+def _random_ratios(formulas: Sequence[Formula], exact: Sequence[bool], evidence: Evidence) -> list[float]:
     """The least ratio that each formula reaches on random sequences, the harder of two kinds.
 
-    States dealt out at random; and, for formulas of several columns, columns that come from different sequences, which
-    leaves slow columns slow: a slow variable is not a law.
+    States dealt out at random; and columns that come from different sequences, which leaves slow columns slow: a slow
+    variable is not a law. The latter says nothing of a single column that is conserved exactly.
     """
-    some = [formulas[i] for i in rows]
-    dealt = fit(some, evidence.random_frame, evidence.seed).ratio_F
-    apart = fit(some, evidence.mismatched_frame, evidence.seed).ratio_F
-    several = [len(formula.inputs) > 1 or evidence.window is not None for formula in some]
-    least = np.where(several, np.minimum(dealt, apart), dealt)
-    return np.minimum(least, 1.0).tolist()
+    dealt = fit(formulas, evidence.random_frame, evidence.seed).ratio_F
+    apart = fit(formulas, evidence.mismatched_frame, evidence.seed).ratio_F
+    alone = [len(f.inputs) == 1 and e and evidence.window is None for f, e in zip(formulas, exact, strict=True)]
+    return np.minimum(np.where(alone, dealt, np.minimum(dealt, apart)), 1.0).tolist()
 
 
 def _polished(

@@ -27,7 +27,7 @@ FOLLOWED_RATIO = 0.5
 """A formula whose ratio on the training subsample is above this is not conserved by any reading."""
 LAW_RATIO = 0.35
 """Noise may explain at most this share of a law's variance; beyond it a law cannot be told from noise."""
-LAW_OVER_RANDOM = 2.5
+LAW_OVER_RANDOM = 2.0
 APPROXIMATE_OVER_RANDOM = 100.0
 DRIFT_SIGNIFICANCE = 6.0
 DRIFT_SHARE = 0.05
@@ -140,7 +140,8 @@ def _widest_argument(formula: Formula, columns: Mapping[str, Array], parameters:
 
 SOMETHING_IS_CONSERVED = 0.3
 """Polynomials of systems without laws stay above 0.7 of the variance; below this, something is conserved."""
-TOO_NOISY = 0.3
+TOO_NOISY = 0.5
+"""Noise above this share of a column's deviation would hide a law: its ratio would be that of anything."""
 
 
 def no_law(

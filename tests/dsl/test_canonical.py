@@ -5,6 +5,8 @@ Legend: C conserved cores (one raw formula each); M states; R starts; P paramete
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,8 +77,10 @@ def same_power(x: Formula, y: Formula) -> bool:
     return x.head == y.head and x.head in OPERATORS and OPERATORS[x.head].multiplicative
 
 
-def distance(values_CM: Array, formula: Formula, states: dict[str, Array], starts: int, seed: int) -> Array:
-    """How far each target is from the family c + b*formula(parameters): 0 for a member, 1 for a stranger.
+def distance(
+    values_CM: Array, formula: Formula, inverted: bool, states: dict[str, Array], starts: int, seed: int
+) -> Array:
+    """How far each target is from the family c + b*formula(parameters), or c + b/formula: 0 a member, 1 a stranger.
 
     Levenberg-Marquardt on the parameters, with b and c eliminated; the best of several starts.
     """
@@ -87,6 +91,7 @@ def distance(values_CM: Array, formula: Formula, states: dict[str, Array], start
 
     def residual(theta_CRP: Array) -> Array:
         values = evaluate(formula, states, [theta_CRP[..., k, None] for k in range(parameters)])
+        values = 1 / values if inverted else values
         values = np.broadcast_to(values, (*theta_CRP.shape[:2], STATES))
         values = values - values.mean(-1, keepdims=True)
         square = (values * values).sum(-1, keepdims=True)
@@ -121,6 +126,17 @@ def root_of_one_sign(values: Array) -> Array:
     return np.sqrt(np.abs(values)) if abs(np.sign(values).sum()) == values.size else np.full(values.size, np.nan)
 
 
+def itself(values: Array) -> Array:
+    return values
+
+
+def reciprocal(values: Array) -> Array:
+    return 1 / values
+
+
+READINGS: tuple[Callable[[Array], Array], ...] = (itself, root_of_one_sign, reciprocal)
+
+
 def drawn_values(formula: Formula, states: dict[str, Array], rng: np.random.Generator) -> Array:
     """The formula at drawn parameters, if possible none that puts a pole between states, which no fit would cross."""
     for attempt in range(20):
@@ -128,9 +144,10 @@ def drawn_values(formula: Formula, states: dict[str, Array], rng: np.random.Gene
         drawn = (rng.choice([-1, 1], formula.parameters) * size).tolist()
         with np.errstate(all="ignore"):
             values = np.broadcast_to(evaluate(formula, states, drawn), STATES)
-        sides = [np.sign(divisor) for divisor in divisors(formula, states, drawn)]
-        others = [np.sign(divisor) for divisor in divisors(formula, states, [-number for number in drawn])]
-        moving = any(not np.array_equal(abs(x.sum()), abs(y.sum())) for x, y in zip(sides, others, strict=True))
+        sides = [np.broadcast_to(np.sign(divisor), STATES) for divisor in divisors(formula, states, drawn)]
+        turned = [-number for number in drawn]
+        others = [np.broadcast_to(np.sign(divisor), STATES) for divisor in divisors(formula, states, turned)]
+        moving = any(not np.array_equal(x * x[0], y * y[0]) for x, y in zip(sides, others, strict=True))
         if np.isfinite(values).all() and not moving:
             break
     return values
@@ -151,22 +168,22 @@ def lost(raw: list[Formula], kept: list[Formula], seed: int, attempts: tuple[int
     targets: dict[Formula, Array] = {}
     for formula in (c for c in sizes if c.inputs):
         values = drawn_values(formula, states, rng)
-        if np.isfinite(values).all() and values.std() > 1e-9 * max(
-            1.0, float(np.abs(values).max())
-        ):  # x - x and x/x say nothing
+        if np.isfinite(values).all() and values.std() > 1e-9 * np.abs(values).max():  # x - x and x/x say nothing
             targets[formula] = values
     for starts in attempts:
         for form in sorted(kept, key=lambda f: (f.parameters, f.nodes)):
             some = [f for f in targets if sizes[f] >= form.nodes and f.inputs >= form.inputs]
-            for reading in (np.positive, np.reciprocal, root_of_one_sign):
-                if not some or (reading is root_of_one_sign and form.parameters):
+            for reading, inverted in itertools.product(READINGS, (False, True)):
+                if not some:
                     break
+                if (reading is root_of_one_sign and form.parameters) or (reading is reciprocal and inverted):
+                    continue
                 with np.errstate(all="ignore"):
                     values_CM = np.array([reading(targets[f]) for f in some])
                 usable = np.isfinite(values_CM).all(1)
                 found = np.zeros(len(some), bool)
                 if usable.any():
-                    found[usable] = distance(values_CM[usable], form, states, starts, seed) < 1e-6
+                    found[usable] = distance(values_CM[usable], form, inverted, states, starts, seed) < 1e-6
                 for formula in (f for f, hit in zip(some, found, strict=True) if hit):
                     del targets[formula]
                 some = [f for f, hit in zip(some, found, strict=True) if not hit]
@@ -176,12 +193,12 @@ def lost(raw: list[Formula], kept: list[Formula], seed: int, attempts: tuple[int
 @pytest.mark.parametrize(
     ("inputs", "strict", "operators", "nodes", "sample"),
     [
-        pytest.param(PENDULUM, True, DEFAULT_OPERATORS, 5, 500, id="pendulum"),
-        pytest.param(SPRING, True, DEFAULT_OPERATORS, 5, 500, id="spring"),
+        pytest.param(PENDULUM, True, DEFAULT_OPERATORS, 5, 350, id="pendulum"),
+        pytest.param(SPRING, True, DEFAULT_OPERATORS, 5, 350, id="spring"),
         pytest.param(SPRING, False, DEFAULT_OPERATORS, 5, 300, id="spring, pure angles"),
         pytest.param(PURE_INPUTS, False, DEFAULT_OPERATORS, 4, 400, id="pure inputs"),
-        pytest.param(PURE_INPUTS, False, (*SIGNS, "square"), 6, 300, id="algebra"),
-        pytest.param((("q", PURE),), False, (*SIGNS, "square"), 8, 200, id="algebra of one input"),
+        pytest.param(PURE_INPUTS, False, (*SIGNS, "square"), 6, 150, id="algebra"),
+        pytest.param((("q", PURE),), False, (*SIGNS, "square"), 7, 120, id="algebra of one input"),
         pytest.param(PURE_INPUTS, False, (*SIGNS, "exp", "tanh"), 4, 300, id="exp and tanh"),
         pytest.param(PURE_INPUTS, False, (*SIGNS, "square", "cube", "inverse"), 4, 300, id="powers"),
         pytest.param(PURE_INPUTS, False, ("sub", "mul", "sin"), 5, 300, id="without a plus"),
@@ -232,8 +249,9 @@ def test_a_family_that_is_left_out_is_missed() -> None:
     forms = representatives(normal_forms(grammar))
     others = [form for form in forms if str(form) not in ("q**2 + a*p**2", "p**2 + a*q**2")]
     assert len(others) == len(forms) - 1
-    assert lost([energy], forms, seed=2, attempts=(4,)) == []
-    assert lost([energy], [form for form in others if form.nodes < 7], seed=2, attempts=(4,)) != []
+    own = [form for form in forms if form not in others]
+    assert lost([energy], own, seed=2) == []
+    assert lost([energy], [form for form in others if form.nodes < 6], seed=2, attempts=(2,)) != []
 
 
 @pytest.mark.parametrize("inputs", [PENDULUM, SPRING, PURE_INPUTS], ids=["pendulum", "spring", "pure"])

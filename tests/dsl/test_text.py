@@ -27,10 +27,10 @@ def grown(smaller: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
     )
 
 
-FORMULAS = st.recursive(LEAVES, grown, max_leaves=16)
+FORMULAS = st.recursive(LEAVES, grown, max_leaves=12)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1200)
 @given(FORMULAS)
 def test_what_is_written_is_read_back(formula: Formula) -> None:
     assert parse(str(formula), formula.inputs) == formula
@@ -111,7 +111,7 @@ ARITHMETIC = st.recursive(
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=700)
 @given(ARITHMETIC)
 def test_a_text_has_the_value_that_python_gives_it(text: str) -> None:
     """1e-9: numbers are folded in another order than Python's; texts that amplify rounding are left out."""
@@ -179,7 +179,7 @@ def test_text_is_never_evaluated(text: str) -> None:
         parse(text)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(st.one_of(st.text(max_size=60), st.text("qpa1290.eE+-*/^() `,sincobx", max_size=40)))
 def test_any_text_is_a_formula_or_a_formula_error(text: str) -> None:
     try:

@@ -238,3 +238,18 @@ def test_the_same_seed_gives_the_same_answer_for_any_jobs(
     )
     del one["seconds"], two["seconds"]
     assert one == two
+
+
+def test_a_slow_variable_is_not_a_law() -> None:
+    """Much shorter than a period, everything looks constant; and a random walk about a mean of its own has no law."""
+    short = found(simulate("damped_oscillator", seed=3, span=0.3, samples=40))
+    assert short.laws == ()
+    rng = np.random.default_rng(1)
+    data = simulate("damped_oscillator", seed=1)
+    states = []
+    for t in data.times:
+        x = np.zeros((len(t), 2))
+        for i in range(1, len(t)):
+            x[i] = 0.9 * x[i - 1] + 0.13 * rng.normal(size=2)
+        states.append(x + rng.normal(0, 1, 2))
+    assert found(replace(data, states=tuple(states))).laws == ()
