@@ -18,6 +18,7 @@ from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
+from noether_discover.search.conservation import shuffled_states
 
 SEEDS = range(10)
 NULLS = (("damped_oscillator", 0.0), ("damped_oscillator", 0.1), ("van_der_pol", 0.0), ("lorenz", 0.0))
@@ -97,8 +98,8 @@ def picture(data: Trajectories, found: Discovery, name: str) -> None:
     time = np.concatenate(data.times)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     g = quantity(x_ND)
-    mixed = np.stack([np.random.default_rng(0).permutation(column) for column in x_ND.T], axis=1)
-    left.plot(time, quantity(mixed), ".", color="0.8", ms=2, label="states with shuffled columns")
+    mixed = shuffled_states(data, seed=0)
+    left.plot(time[: len(mixed)], quantity(mixed), ".", color="0.75", ms=2, label="states with shuffled columns")
     left.plot(time, g, color="#0072B2", lw=1, label=f"${law['latex']}$")
     left.set(xlabel=f"time [{data.time_unit}]", ylabel=f"[{law['unit']}]")
     left.legend(loc="upper right", fontsize=8, framealpha=0.9)

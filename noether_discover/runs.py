@@ -293,6 +293,13 @@ class RunFile:
         with self._sound():
             return [json.loads(law) for (law,) in rows]
 
+    def reasons(self) -> list[tuple[str, str, int]]:
+        """Verdict, reason, and how many formulas ended with them, most frequent first."""
+        return self._rows(
+            "SELECT verdict, reason, count(*) FROM judgements GROUP BY verdict, reason ORDER BY count(*) DESC, reason",
+            "fit",
+        )
+
     def answer(self) -> Answer:
         """What is conserved."""
         self._rows("SELECT 1 FROM judgements LIMIT 1", "fit")

@@ -267,13 +267,22 @@ def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
 @group.command(epilog="noether-discover show run.noether --json")
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def show(run: str, as_json: bool) -> None:
+@click.option("--reasons", "why", is_flag=True, help="Count the formulas by verdict and reason.")
+def show(run: str, as_json: bool, why: bool) -> None:
     """Show what a run file holds."""
     from ..runs import RunFile
 
     with RunFile(run) as file:
         fitted = file.has("fit")
         counts, form = file.counts(), file.settings().form
+        reasons = file.reasons() if why else []
+    if why:
+        from rich.console import Console
+
+        from ..report.screen import reasons_table
+
+        Console().print(reasons_table(reasons))
+        return
     if not fitted and not as_json:
         from rich.console import Console
 

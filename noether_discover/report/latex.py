@@ -13,6 +13,7 @@ _PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
 \usepackage{booktabs}
 \usepackage[margin=2cm,landscape]{geometry}
+\setlength{\belowcaptionskip}{8pt}
 \pagestyle{empty}
 \begin{document}
 """
@@ -63,7 +64,7 @@ def _law_row(number: int, law: Mapping[str, Any], ranking: list[Mapping[str, Any
     parameters = ", ".join(_parameter(p) for p in law["parameters"]) or "--"
     verdict = law["verdict"].lower()
     if verdict == "approximate" and law["drift_per_time"] is not None:
-        verdict += rf" (drift ${_number(law['drift_per_time'])}$)"
+        verdict += rf" (drift ${_number(law['drift_per_time'])}$ per time)"
     return rf"{star}${law['latex']}$ & {parameters} & ${_number(law['ratio_heldout'])}$ & {verdict} & {error} \\"
 
 

@@ -87,6 +87,19 @@ def counts_table(counts: Sequence[tuple[int, int, int]], form: str) -> Renderabl
     return table
 
 
+def reasons_table(reasons: Sequence[tuple[str, str, int]]) -> RenderableType:
+    """How many formulas ended with which verdict, and why."""
+    from rich.table import Table
+
+    table = Table(box=_box(), pad_edge=False)
+    table.add_column("verdict")
+    table.add_column("formulas", justify="right")
+    table.add_column("reason", overflow="fold")
+    for verdict, reason, number in reasons:
+        table.add_row(verdict, f"{number:,}", reason)
+    return table
+
+
 def _box() -> Any:
     from rich import box
 

@@ -165,6 +165,11 @@ def test_a_run_file_shows_what_it_holds(run: Run, ranked: Path) -> None:
     assert "p**2 - a*cos(q)" in out
     assert max(map(len, out.splitlines())) <= 80
     assert json.loads(run("show", ranked, "--json")[1])["verdict"] == "LAW"
+    _, out, _ = run("show", ranked, "--reasons")
+    numbers = [
+        int(word.replace(",", "")) for line in out.splitlines() for word in line.split()[1:2] if word[0].isdigit()
+    ]
+    assert sum(numbers) == load(ranked).searched["classes"]
 
 
 def test_python_says_what_the_command_line_says(ranked: Path) -> None:
