@@ -118,10 +118,14 @@ def stated(
             leaders.append(i)
             gradients.append(gradient)
             forms[i] = []
-    laws = tuple(
-        _state(i, formulas[i], judgements[i], [formulas[f] for f in forms[i]], grammar, evidence) for i in leaders
-    )
-    return settled, laws
+    laws = []
+    for leader in leaders:
+        alike = sorted([leader, *forms[leader]], key=lambda i: (formulas[i].nodes, kept.index(i)))
+        smallest, *others = alike
+        laws.append(
+            _state(smallest, formulas[smallest], judgements[smallest], [formulas[i] for i in others], grammar, evidence)
+        )
+    return settled, tuple(laws)
 
 
 def _state(

@@ -253,3 +253,10 @@ def test_a_slow_variable_is_not_a_law() -> None:
             x[i] = 0.9 * x[i - 1] + 0.13 * rng.normal(size=2)
         states.append(x + rng.normal(0, 1, 2))
     assert found(replace(data, states=tuple(states))).laws == ()
+
+
+def test_the_smallest_formula_stands_for_its_law() -> None:
+    """Under noise a wrapper may fit a little better; the law is still p^2 + x^2, and the wrapper one of its forms."""
+    answer = found(simulate("oscillator_2d", noise=0.02, seed=0), max_nodes=6, operators=("square", "sin", "add"))
+    assert sorted(law["formula"] for law in answer.laws) == ["px**2 + x**2", "py**2 + y**2"]
+    assert all(any("sin" in form for form in law["forms"]) for law in answer.laws)
