@@ -224,6 +224,8 @@ def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answ
     what = f"{enumeration.raw_total:,} formulas of up to {enumeration.nodes} nodes"
     if len(enumeration.formulas) != enumeration.raw_total:
         what += f" ({len(enumeration.formulas):,} classes)"
+    if enumeration.nodes < enumeration.grammar.max_nodes:
+        what += f"; --max-formulas kept it from the {enumeration.grammar.max_nodes} nodes asked for"
     for verdict, words in (
         (verdicts.LAW, "conserved as far as the noise lets one see"),
         (verdicts.APPROXIMATE, "conserved approximately"),

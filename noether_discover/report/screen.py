@@ -33,7 +33,7 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
 def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     from rich.table import Table
 
-    table = Table(title="conserved", title_justify="left", box=_box(), pad_edge=False)
+    table = Table(title="found", title_justify="left", box=_box(), pad_edge=False)
     table.add_column("law", overflow="fold", ratio=3)
     table.add_column("parameters", overflow="fold", ratio=3)
     table.add_column("held-out ratio", justify="right", max_width=9)
@@ -42,7 +42,9 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     for law in laws:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
         parameters = parameters_in_words(law).replace(", ", "\n") or "none"
-        words = f"{law['formula']}\n[dim]in {law['unit']}" + (f", {len(law['forms'])} forms" if law["forms"] else "")
+        words = f"{law['formula']}\n[dim]in {law['unit']}" + (
+            f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
+        )
         table.add_row(words, parameters, short(law["ratio_heldout"]), short(law["noise_chi2"]), verdict)
     return table
 

@@ -111,6 +111,23 @@ class Frame:
         within = float(self.numerator(torch.from_numpy(g_NR)).square().sum())
         return within / ((high - low) / _QUARTILES) ** 2 if high > low else np.inf
 
+    def rank_ratio(self, g_NR: Array) -> float:
+        """The ratio of g's ranks among the reference: blind to monotone wrappers and to a few extreme values."""
+        reference = g_NR[self.samples :] if self.reference == "points" else g_NR[: self.samples]
+        step = CONSTANT * max(float(np.abs(g_NR).max()), 1e-300)
+        rounded, known = np.round(g_NR / step), np.sort(np.round(reference / step))
+        below, upto = np.searchsorted(known, rounded, "left"), np.searchsorted(known, rounded, "right")
+        return float(self.ratio(torch.from_numpy(0.5 * (below + upto))))
+
+    def typical_ratio(self, g: Tensor) -> float:
+        """The median over sequences of each one's own ratio: no few sequences can make it small."""
+        above, below = self.numerator(g).square(), self.denominator(g).square()
+        below = below.unflatten(-1, (-1, self.samples)).sum(-2)
+        tops, bottoms = (
+            torch.zeros(self.sequences, dtype=g.dtype).index_add_(0, self.sequence_N, x) for x in (above, below)
+        )
+        return float((tops / bottoms).nan_to_num(nan=0.0).median())
+
 
 def _weights(sequence_N: Tensor) -> Tensor:
     counts = torch.bincount(sequence_N).to(torch.float64)

@@ -24,12 +24,25 @@ MOST_MONOMIALS = 250
 HIGHEST_DEGREE = 6
 
 
+SLOW = 0.3
+"""A polynomial that varies hardly more where the columns do not belong together is slow, and no law."""
+
+
 def least_ratio_of_polynomials(evidence: Evidence) -> tuple[float, int]:
     """The held-out ratio of the best polynomial, and its degree. 1 when there are too few samples to ask.
 
-    Angles enter by sine and cosine. The degree is the highest that leaves ten training samples per monomial.
+    Angles enter by sine and cosine. The degree is the highest that leaves ten training samples per monomial. Where
+    columns from different sequences do almost as well, the columns are slow, and the ratio is 1.
     """
-    train, held = evidence.train_frame, evidence.held_frame
+    found, degree = _least(evidence.train_frame, evidence.held_frame, evidence)
+    if degree and found < SLOW:
+        apart, _ = _least(evidence.mismatched_frame, evidence.mismatched_frame, evidence)
+        if found > SLOW * apart:
+            return 1.0, degree
+    return found, degree
+
+
+def _least(train: Frame, held: Frame, evidence: Evidence) -> tuple[float, int]:
     first = _inputs(train, evidence)
     room = min(MOST_MONOMIALS, train.samples // 10)
     degree = max((d for d in range(1, HIGHEST_DEGREE + 1) if comb(len(first) + d, d) - 1 <= room), default=0)

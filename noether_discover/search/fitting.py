@@ -229,7 +229,8 @@ def levenberg_marquardt(
         normal = slope_r @ slope_r.transpose(-1, -2)
         diagonal = normal.diagonal(dim1=-2, dim2=-1)
         ridge = damping_FS[..., None] * diagonal + 1e-30 + (1.0 - used_FP) + (diagonal == 0)
-        step = torch.linalg.solve(normal + torch.diag_embed(ridge), gradient[..., None])[..., 0] * used_FP
+        # solve_ex: one formula that cannot be solved takes no step, and does not stop the others
+        step = torch.linalg.solve_ex(normal + torch.diag_embed(ridge), gradient[..., None])[0][..., 0] * used_FP
         trial_FSP = theta_FSP - torch.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0)
         trial_FS = frame.ratio(programs.values(trial_FSP, values_MN))
         better = trial_FS < cost_FS

@@ -30,6 +30,8 @@ Progress = Callable[[str, int, int], None]
 Runner = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]
 
 MOST_FOLLOWED = 600
+RANKS_ALLOW = 4.0
+"""How much larger the ratio of ranks may be than that of values."""
 CHUNK = 1024
 
 
@@ -145,7 +147,7 @@ def _settled(judgements: list[Judgement], rows: list[int], hopeless: Callable[[J
     for i in rows:
         j = settled[i]
         if hopeless(j):
-            verdict, reason = verdicts.judge(j.ratio, j.ratio_heldout, 0.0, np.inf, 0.0)
+            verdict, reason = verdicts.judge(j.ratio_heldout, j.ratio_heldout, 0.0, np.inf, 0.0)
             settled[i] = replace(j, verdict=verdict, reason=reason)
     return settled
 
@@ -173,27 +175,20 @@ def _against_noise(
 
 
 def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> Judgement:
-    ranks = _rank_ratio(values(formula, j.parameters, evidence.whole_frame.columns), evidence.whole_frame)
+    g = values(formula, j.parameters, evidence.held_frame.columns)
+    robust = max(evidence.held_frame.robust_ratio(g), evidence.held_frame.rank_ratio(g) / RANKS_ALLOW)
+    pairs = torch.from_numpy(values(formula, j.parameters, evidence.held_noise_frame.columns))
+    chi2 = max(j.noise_chi2, evidence.held_noise_frame.typical_ratio(pairs))
     found = drift_of(formula, j.parameters, evidence)
     span = float(np.median([t[-1] - t[0] for t in evidence.sequences.times]))
     noise_variance = (
         j.ratio_heldout * reference_variance(formula, j.parameters, evidence.held_frame) / max(j.noise_chi2, 1e-300)
     )
     share = (found.rate * span) ** 2 / 12 / noise_variance if noise_variance > 0 else np.inf
-    robust = evidence.held_frame.robust_ratio(values(formula, j.parameters, evidence.held_frame.columns))
-    verdict, reason = verdicts.judge(
-        j.ratio, max(j.ratio_heldout, robust), j.ratio_random, j.noise_chi2, limit, found.significance, share
-    )
-    if verdict in (LAW, APPROXIMATE) and ranks > verdicts.FOLLOWED_RATIO:
-        verdict, reason = NOT_CONSERVED, "a few extreme values hide that it varies along trajectories"
+    verdict, reason = verdicts.judge(j.ratio_heldout, robust, j.ratio_random, chi2, limit, found.significance, share)
     if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
         verdict, reason = TRIVIAL, "it is made of columns that never change along a trajectory"
     return replace(j, verdict=verdict, reason=reason)
-
-
-def _rank_ratio(g: Array, frame: Frame) -> float:
-    """The ratio of a quantity's ranks: blind to monotone wrappers, and to the few values that a pole blows up."""
-    return float(frame.ratio(torch.from_numpy(np.argsort(np.argsort(g, kind="stable"), kind="stable").astype(float))))
 
 
 def drift_of(formula: Formula, parameters: tuple[float, ...], evidence: Evidence) -> Drift:
@@ -255,7 +250,8 @@ def with_constraints(formulas: Sequence[Formula], judgements: list[Judgement], e
         chi2 = float(ratios([formulas[i]], [parameters], evidence.held_noise_frame)[0])
         ratio = float(ratios([formulas[i]], [parameters], evidence.held_frame)[0])
         against_shuffled = float(ratios([formulas[i]], [parameters], frame)[0])
-        if chi2 <= limit and chi2 / ratio <= 1.2 * limit and _looks_constrained(formulas[i], parameters, frame):
+        tight = chi2 <= limit and chi2 / ratio <= 1.2 * limit and _looks_constrained(formulas[i], parameters, frame)
+        if tight and _needs_its_columns(formulas[i], parameters, evidence):
             settled[i] = Judgement(
                 CONSTRAINT, "it has one value on all trajectories and varies off them", parameters,
                 against_shuffled, ratio, 1.0, chi2,
@@ -263,7 +259,17 @@ def with_constraints(formulas: Sequence[Formula], judgements: list[Judgement], e
     return settled
 
 
+def _needs_its_columns(formula: Formula, parameters: tuple[float, ...], evidence: Evidence) -> bool:
+    """Whether the relation breaks when the columns come from different trajectories; a flat function stays flat."""
+    apart = evidence.mismatched_frame
+    here, there = (
+        np.subtract(*np.quantile(values(formula, parameters, frame.columns)[: frame.samples], (0.75, 0.25)))
+        for frame in (evidence.train_frame, apart)
+    )
+    return bool(there > 5 * here)
+
+
 def _looks_constrained(formula: Formula, parameters: tuple[float, ...], frame: Frame) -> bool:
     """Far less variation than in shuffled states, and not only by a few extreme values."""
     g = values(formula, parameters, frame.columns)
-    return bool(np.isfinite(g).all()) and max(frame.robust_ratio(g), _rank_ratio(g, frame)) <= 0.1
+    return bool(np.isfinite(g).all()) and max(frame.robust_ratio(g), frame.rank_ratio(g)) <= 0.1

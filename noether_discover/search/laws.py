@@ -90,6 +90,15 @@ def _score(formula: Formula, j: Judgement, evidence: Evidence) -> tuple[int, flo
     return _ORDER[j.verdict], float(left + 2 * np.log(6.0) * formula.nodes + random), str(formula).count("/")
 
 
+def _alike(one: Judgement, other: Judgement) -> bool:
+    """Whether two quantities with parallel gradients can be forms of one law: both exact, or both within noise.
+
+    Under noise a wrapper that saturates may look better conserved than what it wraps; that makes it no other law.
+    """
+    both = (one.verdict == CONSTRAINT) == (other.verdict == CONSTRAINT)
+    return both and (one.ratio_heldout < CLEAN_RATIO) == (other.ratio_heldout < CLEAN_RATIO)
+
+
 def stated(
     formulas: Sequence[Formula], judgements: list[Judgement], grammar: Grammar, evidence: Evidence
 ) -> tuple[list[Judgement], tuple[Law, ...]]:
@@ -108,8 +117,9 @@ def stated(
         same = SAME_CLEAN if clean else SAME_NOISY
         shares = [parallel_share(gradient, other) for other in gradients]
         together = independent_share(gradient, gradients)
-        if shares and min(shares) < same and j.verdict == judgements[leaders[int(np.argmin(shares))]].verdict:
-            forms[leaders[int(np.argmin(shares))]].append(i)
+        nearest = leaders[int(np.argmin(shares))] if shares else i
+        if shares and min(shares) < same and _alike(j, judgements[nearest]):
+            forms[nearest].append(i)
         elif together < same:
             settled[i] = replace(j, reason="it is a function of the laws together")
         elif together < (SAME_CLEAN if clean else IMITATES) or len(leaders) >= free - (j.verdict != CONSTRAINT):
