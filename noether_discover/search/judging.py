@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 Runner = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]
 
 MOST_FOLLOWED = 600
-RANKS_ALLOW = 4.0
+RANKS_ALLOW = 1.5
 """How much larger the ratio of ranks may be than that of values."""
 CHUNK = 1024
 
