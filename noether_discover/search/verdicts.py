@@ -1,9 +1,9 @@
 """From figures to verdicts: the rules by which a quantity counts as conserved, in one place.
 
 A quantity is conserved as far as one can see (LAW) when its variation along held-out trajectories is what the
-measurement noise makes it, it varies more at large than along trajectories, and random sequences vary at least twice as much
-(`LAW_OVER_RANDOM`; under noise no more can be asked). It is APPROXIMATE when it varies a hundred times less along held-out trajectories than along random ones
-(the paper's two orders of magnitude) but more than the noise explains.
+measurement noise makes it, it varies more at large than along trajectories, and random sequences vary at least twice
+as much (`LAW_OVER_RANDOM`; under noise no more can be asked). It is APPROXIMATE when it varies a hundred times less
+along held-out trajectories than along random ones (the paper's two orders of magnitude) but more than noise explains.
 """
 
 from __future__ import annotations
