@@ -36,6 +36,8 @@ class Discovery:
     ranking: rows of the ranked table, empty when nothing was ranked.
     searched: formulas, classes, nodes, by_verdict. seconds: wall time by stage.
     symbols: formula symbol -> column name, for columns whose names are no identifiers.
+    columns: the formula symbols of all columns, in the order of the file. column_units: their coherent units.
+    scales: for each column, the factor from the file's number to the coherent unit (0.01745... for degrees).
     """
 
     verdict: str
@@ -47,6 +49,7 @@ class Discovery:
     symbols: dict[str, str]
     columns: tuple[str, ...] = ()
     scales: tuple[float, ...] = ()
+    column_units: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """One JSON-able object."""
@@ -57,6 +60,9 @@ class Discovery:
             "ranking": list(self.ranking),
             "searched": self.searched,
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "columns": list(self.columns),
+            "column_units": list(self.column_units),
+            "scales": list(self.scales),
         }
         return {**facts, "symbols": self.symbols} if self.symbols else facts
 
@@ -81,7 +87,8 @@ def law_quantity(law: Mapping[str, Any], symbols: Sequence[str]) -> Quantity:
     """A law of the run file or of `Discovery.laws` as a callable on states in coherent units."""
     from .search.quantity import Quantity
 
-    formula = parse_sentence(law["formula"], symbols).formula
+    letters = {p["name"] for p in law["parameters"]}  # a column that the law does not use may have the same name
+    formula = parse_sentence(law["formula"], lambda name: name not in letters).formula
     return Quantity(formula, tuple(p["value"] for p in law["parameters"]), tuple(symbols))
 
 
@@ -175,7 +182,8 @@ def ranking_rows(
 ) -> list[dict[str, Any]]:
     """The ranked table as plain rows; a candidate's name is its law's expression."""
     quantities = {str(k): law_quantity(laws[k], trajectories.symbols) for k in rankable(laws)}
-    table = ranked(evidence, quantities, settings, progress)
+    approximate = [number for number in quantities if laws[int(number)]["verdict"] == "APPROXIMATE"]
+    table = ranked(evidence, quantities, settings, progress, approximate)
     rows = []
     for row in table.rows:
         facts = asdict(row)
@@ -223,6 +231,7 @@ def assembled(
         symbols={symbol: name for symbol, name in spelled.items() if symbol != name},
         columns=trajectories.symbols,
         scales=tuple(unit.scale for unit in trajectories.units),
+        column_units=tuple(str(unit) for unit in trajectories.units),
     )
 
 

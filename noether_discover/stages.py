@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Settings:
     max_formulas: the search stops at the node count whose formulas would exceed this.
     rule: "noise" or "paper" (`search.laws.search`). window: samples in a window, None decides, 0 for none.
     share: of the sequences that fit; the others judge.
-    oracle: a formula with numbers, ranked beside the laws. loss_form, keep, epochs, steps: of the ranking.
+    oracle: a formula with numbers, ranked beside the laws. protocol, loss_form, keep, epochs, steps: of the ranking.
     jobs: processes; changes nothing but the time.
     """
 
@@ -64,6 +64,7 @@ class Settings:
     share: float = 0.5
     seed: int = 0
     oracle: str | None = None
+    protocol: str = "projection"
     loss_form: str = "derivative"
     keep: int = 20
     epochs: int = 100
@@ -72,7 +73,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("form", ("normal", "raw")), ("rule", ("noise", "paper")), ("loss_form", ("derivative", "euler")),
+            ("form", ("normal", "raw")), ("rule", ("noise", "paper")), ("protocol", ("projection", "paper")),
+            ("loss_form", ("derivative", "euler")),
         ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise OptionError(f'{name} cannot be "{getattr(self, name)}"; it is one of {", ".join(known)}')
@@ -262,9 +264,13 @@ def in_processes(jobs: int) -> Callable[[Callable[..., Any], Sequence[tuple[Any,
 
 
 def ranked(
-    evidence: Evidence, quantities: Mapping[str, Quantity], settings: Settings, progress: Progress | None = None
+    evidence: Evidence,
+    quantities: Mapping[str, Quantity],
+    settings: Settings,
+    progress: Progress | None = None,
+    approximate: Collection[str] = (),
 ) -> Ranking:
-    """Rank quantities by what they do for a learned predictor.
+    """Rank quantities by what they do for a learned predictor; `approximate` names those whose level may change.
 
     Many trajectories: those that fitted train, the held-out ones test. A few long ones: the first 80 % of each train,
     the rest tests, as in the paper.
@@ -273,10 +279,11 @@ def ranked(
     """
     from .predict.ranking import Candidate, RankingSettings, rank
 
-    candidates = [Candidate(name, quantity) for name, quantity in quantities.items()]
+    candidates = [Candidate(name, quantity, name in approximate) for name, quantity in quantities.items()]
     oracle = None
     if settings.oracle is not None:
-        oracle = Candidate("oracle", oracle_quantity(settings.oracle, evidence.runs))
+        quantity = oracle_quantity(settings.oracle, evidence.runs)
+        oracle = Candidate("oracle", quantity, approximate=len(approximate) == len(candidates) > 0)
     if evidence.window is None:
         train, test = evidence.train, evidence.held
     else:
@@ -289,6 +296,7 @@ def ranked(
             epochs=settings.epochs,
             steps=settings.steps,
             keep=settings.keep,
+            protocol=settings.protocol,
             loss_form=settings.loss_form,  # type: ignore[arg-type]
             seed=settings.seed,
             jobs=settings.jobs,

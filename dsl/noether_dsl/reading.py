@@ -1,8 +1,9 @@
-"""The readings of a formula: text, LaTeX, numbers, units, domain, sympy. Each is one fold."""
+"""The readings of a formula: text, LaTeX, code, numbers, units, domain, sympy. Each is one fold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .dimension import ANGLE, PURE, Dimension, DimensionError
 from .formula import PARAMETER, Formula, fold
-from .operators import ATOM, FREE, OPERATORS, Operand, Value
+from .operators import ATOM, FREE, MULTIPLICATIVE, OPERATORS, POWER, Operand, Value
 from .text import parameter_names
 
 if TYPE_CHECKING:
@@ -33,10 +34,105 @@ def latex(formula: Formula, leaf: Leaf | None = None) -> str:
     return _written(formula, spell, "latex")
 
 
-def numpy_code(formula: Formula) -> str:
-    """The formula as Python code on numpy arrays, parameters by their letters."""
+def numpy_code(formula: Formula, leaf: Leaf | None = None) -> str:
+    """The formula as Python code on numpy arrays, numpy called ``np``. `leaf` spells the leaves otherwise than `text`.
+
+    It does what `evaluate` does: the code is what the rows' `compute` says when it is given names for numbers.
+    """
+    return _coded(formula, leaf, "np")
+
+
+def torch_code(formula: Formula, leaf: Leaf | None = None) -> str:
+    """The formula as Python code on torch tensors; see `numpy_code`."""
+    return _coded(formula, leaf, "torch")
+
+
+def _coded(formula: Formula, leaf: Leaf | None, module: str) -> str:
     names = parameter_names(formula)
-    return _written(formula, lambda part, number: names[number] if number >= 0 else part.name, "numpy")
+    spell = leaf or (lambda part, number: names[number] if number >= 0 else part.name)
+    said: _Code = fold(
+        formula,
+        lambda part, number: _Code(spell(part, number)),
+        lambda part, operands: OPERATORS[part.head].compute(_Functions(module), *operands),
+    )
+    return said.words
+
+
+@dataclass(frozen=True)
+class _Code:
+    """A number by the code that computes it; arithmetic with it writes more code.
+
+    binds: how tightly, as in `Operator`. base: what it is a power of.
+    """
+
+    words: str
+    binds: int = ATOM
+    base: _Code | None = None
+    exponent: int = 1
+
+    def __call__(self, *arguments: Value) -> _Code:
+        return _Code(f"{self.words}({', '.join(_code(argument).words for argument in arguments)})")
+
+    def __add__(self, other: Value) -> _Code:
+        return _signed("add", self, _code(other))
+
+    def __radd__(self, other: Value) -> _Code:
+        return _signed("add", _code(other), self)
+
+    def __sub__(self, other: Value) -> _Code:
+        return _signed("sub", self, _code(other))
+
+    def __rsub__(self, other: Value) -> _Code:
+        return _signed("sub", _code(other), self)
+
+    def __mul__(self, other: Value) -> _Code:
+        if other is self:
+            return self**2
+        if self.base is not None and other is self.base:
+            return self.base ** (self.exponent + 1)
+        return _signed("mul", self, _code(other))
+
+    def __rmul__(self, other: Value) -> _Code:
+        return _signed("mul", _code(other), self)
+
+    def __truediv__(self, other: Value) -> _Code:
+        return _signed("div", self, _code(other))
+
+    def __rtruediv__(self, other: Value) -> _Code:
+        return _signed("div", _code(other), self)
+
+    def __pow__(self, exponent: int) -> _Code:
+        return _Code(f"{self.within(ATOM)}**{_code(exponent).within(ATOM)}", POWER, self, exponent)
+
+    def __neg__(self) -> _Code:
+        return _Code(f"-{self.within(MULTIPLICATIVE)}", 0)
+
+    def __abs__(self) -> _Code:
+        return _Code(f"abs({self.words})")
+
+    def within(self, need: int) -> str:
+        """The code where an operand must bind at least as tightly as `need`."""
+        return self.words if self.binds >= need else f"({self.words})"
+
+
+@dataclass(frozen=True)
+class _Functions:
+    """What stands for numpy or torch while code is written: whatever they have, by its full name."""
+
+    module: str
+
+    def __getattr__(self, name: str) -> _Code:
+        return _Code(f"{self.module}.{name}")
+
+
+def _code(number: Value) -> _Code:
+    return number if isinstance(number, _Code) else _Code(repr(number), 0 if number < 0 else ATOM)
+
+
+def _signed(name: str, *operands: _Code) -> _Code:
+    row = OPERATORS[name]
+    spelled = (operand.within(need) for operand, need in zip(operands, row.holds, strict=True))
+    return _Code(row.text.format(*spelled), row.binds)
 
 
 def _quoted(name: str) -> str:
@@ -56,8 +152,6 @@ def _written(formula: Formula, spell: Leaf, kind: str) -> str:
         template, holds, binds = (
             (row.latex, row.latex_holds, row.latex_binds) if kind == "latex" else (row.text, row.holds, row.binds)
         )
-        if kind == "numpy" and template.startswith(row.name):
-            template = f"np.{template}"
         spelled = [
             f"{opening}{words}{closing}" if tight < need else words
             for (words, tight), need in zip(operands, holds, strict=True)

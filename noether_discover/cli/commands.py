@@ -232,23 +232,24 @@ def rank(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
 
 
 @group.command(
-    short_help="Write the laws as LaTeX, CSV, JSON, Markdown or Python.",
+    short_help="Write the laws as a table or as code.",
     epilog="noether-discover export run.noether --format latex --standalone -o table.tex\n"
-    "noether-discover export run.noether --format python > laws.py",
+    "noether-discover export run.noether --format python > laws.py\n"
+    "noether-discover export run.noether --format torch -o laws.py",
 )
 @RUN
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["latex", "csv", "json", "markdown", "python"]),
+    type=click.Choice(["latex", "csv", "json", "markdown", "python", "torch"]),  # FORMATS would import numpy for --help
     default="latex",
     show_default=True,
-    help="What to write.",
+    help="What to write; python gives numpy functions, torch gives modules.",
 )
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles with pdflatex.")
 @click.option("-o", "--output", metavar="FILE", callback=a_place, help="Write there instead of to the screen.")
 def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
-    """Write the laws and their ranking as LaTeX, CSV, JSON, Markdown or Python."""
+    """Write the laws: as a table with their ranking, or as Python code with units in its docstrings."""
     from ..discovery import load
     from ..report.export import FORMATS
     from ..report.files import write_whole

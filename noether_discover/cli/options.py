@@ -118,13 +118,20 @@ search_options = stacked(
 rank_options = stacked(
     _ranking("--oracle", metavar="FORMULA", help="A known law with its numbers, ranked beside: 'p**2 - 3*cos(q)'."),
     _ranking(
-        "--loss", "loss_form", type=click.Choice(["derivative", "euler"]), default="derivative", show_default=True,
-        help="The Noether loss: (grad g . f)^2, or the paper's literal g(x) against g(x + f dt).",
+        "--protocol", type=click.Choice(["projection", "paper"]), default="projection", show_default=True,
+        help="How a law is enforced: by projecting the predicted motion, or by the paper's tailoring at nine rates.",
     ),
-    _ranking("--keep", type=int, metavar="N", default=20, show_default=True, help="How many laws are meta-tailored."),
+    _ranking(
+        "--loss", "loss_form", type=click.Choice(["derivative", "euler"]), default="derivative", show_default=True,
+        help="The Noether loss of --protocol paper: (grad g . f)^2, or the literal g(x) against g(x + f dt).",
+    ),
+    _ranking(
+        "--keep", type=int, metavar="N", default=20, show_default=True,
+        help="How many laws the network is trained with.",
+    ),
     _ranking(
         "--epochs", type=int, metavar="N", default=100, show_default=True,
-        help="Epochs of meta-tailoring, and of the control.",
+        help="Epochs of training with a law, and of the control.",
     ),
     _ranking(
         "--steps", type=int, metavar="N", default=2000, show_default=True, help="Training steps of the network."

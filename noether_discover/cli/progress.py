@@ -10,7 +10,7 @@ from ..stages import Progress
 
 _WORDS = {
     "enumerate": "enumerating", "fit": "fitting", "judge": "judging",
-    "train": "training the predictor", "tailor": "tailoring", "meta-tailor": "meta-tailoring",
+    "train": "training the predictor", "screen": "enforcing each law", "improve": "training with each law",
 }  # fmt: skip
 
 

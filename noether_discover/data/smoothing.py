@@ -80,6 +80,19 @@ def derivatives(
         return tuple(_forward(x, t) for x, t in zip(straight.states, straight.times, strict=True))
     if trajectories.given_derivatives is not None:
         return trajectories.given_derivatives
+    return _local(trajectories, noise_D, 1)
+
+
+def smoothed(trajectories: Trajectories, noise_D: Array | None = None) -> tuple[Array, ...]:
+    """The states without most of their noise, K arrays [T, D]: the values of the polynomials of `derivatives`.
+
+    Clean data come out as they are (five samples determine a polynomial of degree 4), angles unwrapped.
+    """
+    return _local(trajectories, noise_D, 0)
+
+
+def _local(trajectories: Trajectories, noise_D: Array | None, order: int) -> tuple[Array, ...]:
+    """The value (order 0) or slope (order 1) of the local polynomials at every sample."""
     straight = unwrapped(trajectories)
     series = [
         (x_TD[piece], t_T[piece])
@@ -87,9 +100,9 @@ def derivatives(
         for piece in pieces(t_T)
     ]
     window_D = _windows(series, noise_D)
-    slopes = [_slopes(x_TD, t_T, window_D) for x_TD, t_T in series]
+    fitted = [_fitted(x_TD, t_T, window_D, order) for x_TD, t_T in series]
     ends = np.cumsum([len(t) for t in trajectories.times])[:-1]
-    return tuple(np.split(np.concatenate(slopes), ends))
+    return tuple(np.split(np.concatenate(fitted), ends))
 
 
 def _forward(x_TD: Array, t_T: Array) -> Array:
@@ -158,18 +171,21 @@ def _local_fits(t_T: Array, window: int) -> Iterator[_LocalFits]:
         yield _LocalFits(rows, seen, reach, powers, np.linalg.pinv(powers))
 
 
-def _slopes(x_TD: Array, t_T: Array, window_D: NDArray[np.int64]) -> Array:
-    v_TD = np.full_like(x_TD, np.nan)
+def _fitted(x_TD: Array, t_T: Array, window_D: NDArray[np.int64], order: int) -> Array:
+    """The local polynomials' values (order 0) or slopes (order 1); one sample alone has a value and no slope."""
+    out_TD = np.full_like(x_TD, np.nan) if order else x_TD.copy()
     if len(t_T) < 2:
-        return v_TD
+        return out_TD
     for window in np.unique(window_D):
         columns = np.flatnonzero(window_D == window)
         for fits in _local_fits(t_T, int(window)):
             seen_TWD = x_TD[fits.seen][..., columns]
             # about its own sample, so that a large offset of the column costs no digits
-            seen_TWD = seen_TWD - x_TD[fits.rows, None, columns]
-            v_TD[fits.rows, columns] = np.einsum("tw,twd->td", fits.inverse[:, 1] / fits.reach[:, None], seen_TWD)
-    return v_TD
+            here_TD = x_TD[fits.rows, None, columns]
+            weights_TW = fits.inverse[:, order] / fits.reach[:, None] ** order
+            found_TD = np.einsum("tw,twd->td", weights_TW, seen_TWD - here_TD)
+            out_TD[fits.rows, columns] = found_TD if order else here_TD[:, 0] + found_TD
+    return out_TD
 
 
 def _residual_squares(x_TD: Array, t_T: Array, window: int) -> tuple[Array, int]:

@@ -25,6 +25,9 @@ Field = Callable[[Tensor], Tensor]
 Weights = tuple[tuple[Tensor, Tensor], ...]
 """Layer by layer the matrix [out, in] and the bias [out]; tanh between the layers."""
 
+Pull = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Predicted states [..., K, D], the first states of their rollouts, the time since then [K] -> states [..., K, D]."""
+
 Integrator = Literal["rk4", "euler"]
 
 LONGEST_STEP = 0.25
@@ -118,6 +121,33 @@ def field(weights: Weights, scales: Scales) -> Field:
     return f
 
 
+def hamiltonian_field(weights: Weights, scales: Scales) -> Field:
+    """The field J grad H of a network with one output, H (Greydanus et al. 2019): states [..., D] -> dx/dt [..., D].
+
+    The columns are q_1 ... q_n, p_1 ... p_n. In closed form: with t_l = 1 - a_l^2 the gradient of an MLP is
+    W_1' t_1 W_2' t_2 ... w. Divided by the columns' spread and given the sizes of dx/dt, H itself being a pure number.
+    """
+    *hidden, (last_matrix, _) = weights
+    dtype = last_matrix.dtype
+
+    def f(x_ND: Tensor) -> Tensor:
+        a = scales.inputs_of(x_ND).to(dtype)
+        turns = []
+        for matrix, bias in hidden:
+            a = torch.tanh(torch.nn.functional.linear(a, matrix, bias))
+            turns.append(1 - a.square())
+        slope = last_matrix.expand(*a.shape[:-1], -1)
+        for (matrix, _), turn in zip(reversed(hidden), reversed(turns), strict=True):
+            slope = (slope * turn) @ matrix
+        half = slope.shape[-1] // 2
+        turned = torch.cat([slope[..., half:], -slope[..., :half]], dim=-1)
+        other = torch.cat([scales.spread[half:], scales.spread[:half]])
+        unit = (scales.speed * other).mean()
+        return (unit / other).to(x_ND.dtype) * turned.to(x_ND.dtype)
+
+    return f
+
+
 def train(
     weights: Weights,
     loss: Callable[[Weights], Tensor],
@@ -156,29 +186,45 @@ def train(
 
 @torch.no_grad()
 def rollout(
-    f: Field, x0_KD: Tensor, times_KT: Tensor, integrator: Integrator = "rk4", time: float = math.inf
+    f: Field,
+    x0_KD: Tensor,
+    times_KT: Tensor,
+    integrator: Integrator = "rk4",
+    time: float = math.inf,
+    pull: Pull | None = None,
 ) -> Tensor:
     """The states [..., K, T, D] that the field `f` predicts at each trajectory's own times from its first state alone.
 
     x0: [..., K, D]; leading axes are further rollouts of the same trajectories. Shorter trajectories repeat their last
     time to the end. Runge-Kutta steps longer than a quarter of `time` are divided; Euler's never are, since a field
     learnt from forward differences is right only for the data's own step. Values that are not finite stay so.
+    pull: what is done to each predicted state, such as bringing it back to a level set.
     """
     steps_KT = times_KT.diff(dim=-1)
-    parts_T = (steps_KT.amax(0) / (LONGEST_STEP * time)).ceil().clamp(1, MOST_PARTS).int().tolist()
+    parts_T = parts(steps_KT, time)
     x = x0_KD
     states = [x]
-    for step_K, parts in zip(steps_KT.unbind(-1), parts_T, strict=True):
+    since_KT = times_KT - times_KT[..., :1]
+    for number, (step_K, divided) in enumerate(zip(steps_KT.unbind(-1), parts_T, strict=True), start=1):
         if integrator == "euler":
             x = x + step_K[:, None] * f(x)
         else:
-            for _ in range(parts):
-                x = _runge_kutta(f, x, step_K[:, None] / parts)
+            for _ in range(divided):
+                x = runge_kutta(f, x, step_K[:, None] / divided)
+        if pull is not None:
+            x = pull(x, x0_KD, since_KT[..., number])
         states.append(x)
     return torch.stack(states, dim=-2)
 
 
-def _runge_kutta(f: Field, x: Tensor, h: Tensor) -> Tensor:
+def parts(steps_KT: Tensor, time: float) -> list[int]:
+    """Into how many parts each step [K, T] is divided, so that none is longer than a quarter of `time`."""
+    divided: list[int] = (steps_KT.amax(0) / (LONGEST_STEP * time)).ceil().clamp(1, MOST_PARTS).int().tolist()
+    return divided
+
+
+def runge_kutta(f: Field, x: Tensor, h: Tensor) -> Tensor:
+    """One step of the classical method of order four, of length h."""
     k1 = f(x)
     k2 = f(x + h / 2 * k1)
     k3 = f(x + h / 2 * k2)

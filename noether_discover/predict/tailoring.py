@@ -107,10 +107,22 @@ def tailored_field(weights: Weights, scales: Scales, law: NoetherLoss, rates: Te
     return f
 
 
-def task_loss(weights: Weights, scales: Scales, x_ND: Tensor, v_ND: Tensor) -> Callable[[Weights], Tensor]:
-    """Mean squared error of dx/dt in standard deviations, as a function of weights like these."""
+TaskLoss = Callable[[Weights], Tensor]
+
+
+def task_loss(
+    weights: Weights,
+    scales: Scales,
+    x_ND: Tensor,
+    v_ND: Tensor,
+    through: Callable[[Tensor], Tensor] = lambda out_ND: out_ND,
+) -> TaskLoss:
+    """Mean squared error of dx/dt in standard deviations, as a function of weights like these.
+
+    through: what becomes of the network's outputs [N, D] at these states before they are compared.
+    """
     a_NI, target_ND = _standardised(weights, scales, x_ND, v_ND)
-    return lambda w: (output(w, a_NI) - target_ND).square().mean()
+    return lambda w: (through(output(w, a_NI)) - target_ND).square().mean()
 
 
 def tailored_losses(

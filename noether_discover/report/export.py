@@ -1,4 +1,4 @@
-"""The exports of a run: LaTeX, CSV, JSON, Markdown, Python. Each takes what `Discovery.to_json` gives."""
+"""The exports of a run. Each takes what `Discovery.to_json` gives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from noether_dsl.reading import numpy_code
-from noether_dsl.text import parse_sentence
-
+from .code import to_python, to_torch
 from .latex import latex_table
-from .wording import short, with_error
+from .wording import how_enforced, short, with_error
 
 Found = Mapping[str, Any]
 
@@ -26,7 +24,7 @@ def to_csv(found: Found) -> str:
     """One row per law: expression, unit, verdict, figures, parameters, and its rank's errors."""
     table = io.StringIO()
     figures = ("ratio", "ratio_heldout", "ratio_random", "noise_chi2", "drift_per_time")
-    errors = ("rate", "train_rollout", "test_rollout", "status", "chosen")
+    errors = ("rate", "strength", "train_rollout", "test_rollout", "status", "chosen")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["expression", "formula", "unit", "verdict", "nodes", *figures, "parameters", *errors])
     for number, law in enumerate(found["laws"]):
@@ -53,33 +51,14 @@ def to_markdown(found: Found) -> str:
     if found["ranking"]:
         lines += [
             "",
-            "| predictor | inner rate | train rollout | test rollout | / control | |",
+            "| predictor | enforced | train rollout | test rollout | / control | |",
             "|---|---|---|---|---|---|",
         ]
         for row in found["ranking"]:
-            cells = [row["name"], short(row["rate"]), short(row["train_rollout"]), short(row["test_rollout"])]
+            cells = [row["name"], how_enforced(row), short(row["train_rollout"]), short(row["test_rollout"])]
             mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
             lines.append("| " + " | ".join([*cells, short(row["to_control"]), mark]) + " |")
     return "\n".join(lines) + "\n"
-
-
-def to_python(found: Found) -> str:
-    """A module with one function per law, on numpy arrays, parameters as defaults."""
-    lines = ['"""Conserved quantities, exported by noether-discover."""', "", "import numpy as np", ""]
-    for number, law in enumerate(found["laws"], start=1):
-        lines += ["", *_function(number, law)]
-    if not found["laws"]:
-        lines.append("# no conserved quantity was found")
-    return "\n".join(lines) + "\n"
-
-
-def _function(number: int, law: Mapping[str, Any]) -> list[str]:
-    names = [p["name"] for p in law["parameters"]]
-    formula = parse_sentence(law["formula"], lambda name: name not in names).formula
-    arguments = [*sorted(formula.inputs), *(f"{p['name']}={p['value']!r}" for p in law["parameters"])]
-    words = [f'    """{law["verdict"]}, in {law["unit"]}; ratio {short(law["ratio_heldout"])} held out.']
-    words += [f"    {p['name']} = {p['value']:.6g} +- {p['standard_error']} {p['unit']}." for p in law["parameters"]]
-    return [f"def law_{number}({', '.join(arguments)}):", *words, '    """', f"    return {numpy_code(formula)}"]
 
 
 def _rank_of(number: int, found: Found) -> Mapping[str, Any]:
@@ -109,5 +88,6 @@ FORMATS: dict[str, tuple[str, Callable[[Found], str]]] = {
     "json": ("json", to_json),
     "markdown": ("md", to_markdown),
     "python": ("py", to_python),
+    "torch": ("py", to_torch),
 }
 """Format -> file ending and writer."""

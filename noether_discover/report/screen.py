@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .export import drift_in_words, parameters_in_words
-from .wording import short
+from .wording import how_enforced, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,16 +59,16 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         pad_edge=False,
     )
     table.add_column("predictor", overflow="fold", ratio=3)
-    for name in ("rate", "train rollout", "test rollout", "/ control"):
+    for name in ("enforced", "train rollout", "test rollout", "/ control"):
         table.add_column(name, justify="right", max_width=9)
     table.add_column("")
-    names = {"mlp": "MLP", "control": "MLP, as many extra steps"}
+    names = {"mlp": "MLP", "control": "MLP, more steps"}
     for row in rows:
         name = names.get(row["kind"], row["name"])
         name = f"oracle {name}" if row["kind"] == "oracle" else name
         mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
         table.add_row(
-            name, short(row["rate"]), short(row["train_rollout"]), short(row["test_rollout"]),
+            name, how_enforced(row), short(row["train_rollout"]), short(row["test_rollout"]),
             short(row["to_control"]), mark,
         )  # fmt: skip
     return table

@@ -50,6 +50,13 @@ def short(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else f"{value:.2e}" if _extreme(value) else f"{value:.3g}"
 
 
+def how_enforced(row: Mapping[str, Any]) -> str:
+    """How a ranked law was enforced: the inner rate of its tailoring, or the share of the violation that is removed."""
+    if row.get("rate") is not None:
+        return f"rate {short(row['rate'])}"
+    return "" if row.get("strength") is None else f"{100 * row['strength']:.0f} %"
+
+
 def _extreme(value: float) -> bool:
     return value != 0 and not 1e-3 <= abs(value) < 1e5
 

@@ -29,3 +29,12 @@ class Quantity:
 
         value = evaluate(self.formula, columns, self.parameters, torch)
         return torch.broadcast_to(torch.as_tensor(value, dtype=x.dtype), x.shape[:-1])
+
+    def at(self, x: Any, parameters: Any) -> Any:
+        """The formula with other values for its parameters: tensors [..., D] and [..., P] -> [...], differentiable by
+        both."""
+        import torch
+
+        columns = {name: x[..., d] for d, name in enumerate(self.symbols)}
+        value = evaluate(self.formula, columns, parameters.unbind(-1), torch)
+        return torch.broadcast_to(torch.as_tensor(value, dtype=x.dtype), x.shape[:-1])

@@ -7,20 +7,25 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import sympy
+import torch
 from noether_dsl.text import parse
 
+from noether_discover.cli import commands
 from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.writing import write_csv
 from noether_discover.discovery import Discovery, discover, load
+from noether_discover.report.export import FORMATS
 from noether_discover.report.wording import expression, latex_unit, significant, with_error
 
 Run = Callable[..., tuple[int, str, str]]
@@ -113,7 +118,7 @@ def test_stages_run_alone_and_end_like_all_of_it(run: Run, tmp_path: Path) -> No
     assert run("fit", path, "--jobs", "1")[0] == 0
     code, out, _ = run("rank", path, "--jobs", "1", "--steps", "60", "--epochs", "10")
     assert code == 0
-    assert "MLP, as many extra steps" in out
+    assert "MLP, more steps" in out
     alone, whole = load(path), discover(PENDULUM, jobs=1, steps=60, epochs=10)
     assert alone.laws == whole.laws
     assert [{**row} for row in alone.ranking] == [{**row} for row in whole.ranking]
@@ -141,6 +146,29 @@ def test_every_format_is_exported(run: Run, ranked: Path, tmp_path: Path) -> Non
     exec(compile((tmp_path / "laws.py").read_text(), "laws.py", "exec"), names)
     q, p = np.linspace(-1, 1, 5), np.linspace(0, 2, 5)
     assert np.allclose(names["law_1"](p=p, q=q), p**2 - 3 * np.cos(q))
+    code, out, _ = run("export", ranked, "--format", "torch", "-o", tmp_path / "modules.py")
+    assert (code, out) == (0, f"written: {tmp_path / 'modules.py'}\n")
+    exec(compile((tmp_path / "modules.py").read_text(), "modules.py", "exec"), names)
+    states = torch.tensor(np.stack([q, p], -1))
+    assert np.allclose(names["Law1"]()(states).detach(), found.quantity()(states))
+
+
+def test_the_command_line_offers_every_format() -> None:
+    (option,) = (param for param in commands.export.params if param.name == "kind")
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(FORMATS)
+
+
+def test_a_torch_export_does_not_import_torch(ranked: Path) -> None:
+    program = (
+        "import sys; from noether_discover.cli import main\n"
+        "try: main()\n"
+        "finally: print('torch' in sys.modules, file=sys.stderr)"
+    )
+    words = [sys.executable, "-c", program, "export", str(ranked), "--format", "torch"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "class Law1(torch.nn.Module):" in done.stdout
+    assert done.stderr.strip() == "False"
 
 
 def test_the_latex_document_compiles(run: Run, ranked: Path, tmp_path: Path) -> None:

@@ -110,10 +110,10 @@ def test_the_table_is_the_same_for_any_number_of_jobs(data):
 
 @pytest.mark.parametrize("form", ["derivative", "euler"])
 def test_only_the_best_are_meta_tailored(form, data):
-    quick = dataclasses.replace(SMALL, steps=100, epochs=4, keep=1, loss_form=form)
+    quick = dataclasses.replace(SMALL, steps=100, epochs=4, keep=1, protocol="paper", loss_form=form)
     rows = [row for row in rank(*data, [TRUE, WRONG], quick).rows if row.kind == "candidate"]
     assert [row.status for row in rows] == ["ok", "not kept"]
-    assert rows[0].tailored_train_loss < rows[1].tailored_train_loss
+    assert rows[0].enforced_train_loss < rows[1].enforced_train_loss
     assert rows[1].test_rollout is None
 
 
@@ -141,10 +141,10 @@ def test_progress_is_told_and_ctrl_c_passes_through(data):
     told = []
     rank(*data, [TRUE, WRONG], quick, progress=lambda *news: told.append(news))
     assert ("train", 10, 10) in told
-    assert told[-1] == ("meta-tailor", 2, 2)
+    assert told[-1] == ("improve", 2, 2)
 
     def interrupt(stage, done, total):
-        if stage == "meta-tailor":
+        if stage == "improve":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
