@@ -3,6 +3,7 @@
     NoetherError (ValueError)          what a user can put right; the command line prints it and exits with 2
     ├── DataError                      a file or frame: which one, which column, which row, what to do
     ├── OptionError                    an option or argument that cannot be used
+    ├── PredictorError                 a user's network that cannot be given a law: its shape, its unit, its gradients
     └── RunFileError                   a run file that is missing, foreign, damaged or of another stage
     noether_dsl.DimensionError         incompatible units
     noether_dsl.UnitError              a unit that nobody knows
@@ -25,6 +26,10 @@ class DataError(NoetherError):
 
 class OptionError(NoetherError):
     """An option has a value that cannot be used."""
+
+
+class PredictorError(NoetherError):
+    """A predictor cannot be given a law: what it puts out, its units, or its gradients."""
 
 
 class RunFileError(NoetherError):

@@ -21,7 +21,7 @@ from . import predictors, tailoring
 from .bench import Bench, Errors
 from .noether_loss import LossForm, NoetherLoss, spread
 from .predictors import Field, Pull, Weights
-from .projection import LevelSet, Projector, decay_of, projected_field, pulled_back
+from .projection import LevelSet, Projector, Tally, decay_of, projected_field, pulled_back
 from .table import Candidate, Kind, Row, Status, finite
 
 RATES = tuple(10 ** (k / 2) for k in range(-6, 3))
@@ -224,13 +224,13 @@ def enforced(laws: LevelSet, strength: float, f: Field, bench: Bench) -> tuple[F
     return f, level_keeping(laws, strength)
 
 
-def level_keeping(laws: LevelSet, strength: float) -> Pull:
+def level_keeping(laws: LevelSet, strength: float, tally: Tally | None = None) -> Pull:
     """What brings predicted states back to the level that their trajectories have by then (Eq. 2a of the paper)."""
 
     def pull(x_KD: Tensor, first_KD: Tensor, time_K: Tensor) -> Tensor:
         with torch.no_grad():
             wanted_KL = laws.decay.after(laws.values(first_KD), time_K)
-        return pulled_back(laws, x_KD, wanted_KL, strength)
+        return pulled_back(laws, x_KD, wanted_KL, strength, tally=tally)
 
     return pull
 
