@@ -97,7 +97,7 @@ def projected(bench: Bench, quantity: Quantity, *, approximate: bool) -> Predict
 
 def softly_projected(bench: Bench, quantity: Quantity) -> Predictor:
     """The network as it is, its field projected at the strength with the best training rollouts; no decay."""
-    laws = level_set(Candidate("law", quantity), bench)
+    laws = level_set([Candidate("law", quantity)], bench)
     tried = []
     for strength in Projected().strengths:
         f = projection.projected_field(bench.field(), laws, strength)
@@ -108,7 +108,7 @@ def softly_projected(bench: Bench, quantity: Quantity) -> Predictor:
 
 def level_kept(bench: Bench, quantity: Quantity) -> Predictor:
     """The network as it is, every state pulled back to the level that decays at the rate learnt from training data."""
-    laws = level_set(Candidate("law", quantity, approximate=True), bench)
+    laws = level_set([Candidate("law", quantity, approximate=True)], bench)
     return Predictor(
         bench.field(), level_keeping(laws, 1.0), f"dg/dt = {float(laws.decay.a):.3g} + {float(laws.decay.b):.3g} g"
     )

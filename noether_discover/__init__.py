@@ -14,32 +14,44 @@ if TYPE_CHECKING:
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
     from .discovery import Discovery, discover, load
-    from .errors import DataError, NoetherError, OptionError, RunFileError
+    from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError
+    from .forecasts import Forecasts, forecast
+    from .predict.noether_predictor import Forecast, NoetherPredictor
     from .stages import Settings
 
 _HOMES = {
     "DataError": "errors",
     "Discovery": "discovery",
+    "Forecast": "predict.noether_predictor",
+    "Forecasts": "forecasts",
     "NoetherError": "errors",
+    "NoetherPredictor": "predict.noether_predictor",
     "OptionError": "errors",
+    "PredictorError": "errors",
     "ReadOptions": "data.tables",
     "RunFileError": "errors",
     "Settings": "stages",
     "Trajectories": "data.trajectories",
     "discover": "discovery",
+    "forecast": "forecasts",
     "load": "discovery",
 }
 
 __all__ = [
     "DataError",
     "Discovery",
+    "Forecast",
+    "Forecasts",
     "NoetherError",
+    "NoetherPredictor",
     "OptionError",
+    "PredictorError",
     "ReadOptions",
     "RunFileError",
     "Settings",
     "Trajectories",
     "discover",
+    "forecast",
     "load",
 ]
 __version__ = "0.1.0"

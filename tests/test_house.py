@@ -13,7 +13,7 @@ import noether_discover
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
-FLOORS = ["errors", "data", "search", "predict", "report", "stages", "runs", "discovery", "cli"]
+FLOORS = ["errors", "data", "search", "predict", "report", "stages", "runs", "discovery", "forecasts", "cli"]
 """A floor uses only the floors above it in this list."""
 NUMERICS = [*(TOOL / "search").glob("*.py"), *(f for f in (TOOL / "predict").glob("*.py") if f.name != "ranking.py")]
 

@@ -297,6 +297,66 @@ def show(run: str, as_json: bool, why: bool) -> None:
     _print(load(run), as_json)
 
 
+@group.command(
+    short_help="Forecast from first states with the laws of a run file.",
+    epilog="noether-discover predict run.noether starts.csv -o forecast.csv\n"
+    "noether-discover predict run.noether starts.csv --until 20 --step 0.05 -o forecast.csv",
+)
+@RUN
+@FILES
+@click.option("-o", "--output", metavar="FILE.csv", required=True, callback=a_place, help="Where to write it.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "projection", "structured"]),
+    default="auto",
+    show_default=True,
+    help="How the laws are enforced: by projecting a network's motion, or by dynamics written with the law.",
+)
+@click.option("--until", type=float, metavar="T", help="Time that each forecast covers; default: the data's own times.")
+@click.option("--step", type=float, metavar="H", help="Time between its samples; default: the data's typical step.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of the network; default: the run's own.")
+@QUIET
+@data_options
+def predict(
+    run: str,
+    files: tuple[str, ...],
+    output: str,
+    method: str,
+    until: float | None,
+    step: float | None,
+    seed: int | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Forecast from the first state of every trajectory in DATA, with the laws of a run file enforced.
+
+    A network learns the run's data; DATA may hold one row per trajectory, its first state. The forecast has the columns
+    with the laws and, as "plain", those of the network without them.
+    """
+    from ..forecasts import forecast
+    from ..report.files import write_whole
+    from ..report.wording import short
+    from . import progress
+
+    with progress.shown(quiet) as tell:
+        found = forecast(
+            run, files, method=method, until=until, step=step, seed=seed, options=read_options(options), progress=tell
+        )
+    for note in () if quiet else found.notes:
+        click.echo(f"note: {note}", err=True)
+    write_whole(output, found.to_frame().to_csv(index=False, lineterminator="\n"))
+    if quiet:
+        return
+    tried = ", ".join(f"{name} {short(error)}" for name, error in sorted(found.errors.items(), key=lambda e: e[1]))
+    click.echo(f"{len(found.times)} forecasts, {sum(map(len, found.times))} samples: {output}")
+    click.echo(f"enforced by {found.method}; error of training rollouts in deviations: {tried}")
+    if found.fallbacks:
+        click.echo(
+            f"at {found.fallbacks:,} of {found.asked:,} states a law could not be enforced (undefined or flat there); "
+            "the plain prediction stood"
+        )
+
+
 @group.group(cls=_Group)
 def data() -> None:
     """Look at data, or make some."""

@@ -204,6 +204,15 @@ def drop_short(origin: str, pieces: list[Piece], roles: Roles, found: Survey) ->
     pieces[:] = [piece for piece in pieces if len(piece.times) >= FEWEST_SAMPLES]
 
 
+def lengthened(piece: Piece) -> Piece:
+    """A piece of at least `FEWEST_SAMPLES`: a shorter one stays where it ends, a unit of time a sample."""
+    missing = FEWEST_SAMPLES - len(piece.times)
+    if missing <= 0 or not len(piece.times):
+        return piece
+    times = np.concatenate([piece.times, piece.times[-1] + np.arange(1, missing + 1)])
+    return Piece(piece.label, times, np.concatenate([piece.numbers, piece.numbers[-1:].repeat(missing, axis=0)]))
+
+
 def look_for_constants(origin: str, pieces: Sequence[Piece], roles: Roles, found: Survey) -> None:
     D = len(roles.inputs)
     low = np.min([piece.numbers[:, :D].min(axis=0) for piece in pieces], axis=0)

@@ -19,6 +19,8 @@ class ReadOptions:
     missing: error | drop-row | split (a row with a missing value ends a piece of trajectory).
     angles: auto | strict | pure; auto is strict when some input carries an angle unit.
     derivatives: column -> column with its time derivative, for all inputs or none.
+    starts: only first states matter: a trajectory of one row is allowed (and lasts three samples), so is a column that
+        never changes.
     """
 
     trajectory: str | None = None
@@ -28,6 +30,7 @@ class ReadOptions:
     missing: str = "error"
     angles: str = "auto"
     derivatives: Mapping[str, str] = field(default_factory=dict)
+    starts: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("missing", ("error", "drop-row", "split")), ("angles", ("auto", "strict", "pure"))):
@@ -46,6 +49,7 @@ class Survey:
     problems: list[DataError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     trajectories: Trajectories | None = None
+    lengthened: int = 0
 
     def problem(self, sentence: str) -> None:
         self.problems.append(DataError(sentence))

@@ -27,11 +27,11 @@ from noether_dsl.units import Unit
 from ..errors import DataError
 from .cells import Table
 from .headers import distinct, symbols_of
-from .pieces import Piece, drop_short, look_for_constants, pieces_of
+from .pieces import Piece, drop_short, lengthened, look_for_constants, pieces_of
 from .reading import USUAL, ReadOptions, Survey, so_many_times
 from .roles import Roles, agrees, roles_of, units_of
 from .sources import Frame, open_table
-from .trajectories import Trajectories
+from .trajectories import FEWEST_SAMPLES, Trajectories
 
 __all__ = ["USUAL", "ReadOptions", "angles_are_strict", "from_frame", "read_tables", "read_tables_with_notes", "survey"]
 
@@ -106,9 +106,13 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
             found.problems.append(problem)
     origin = tables[0].origin if len(tables) == 1 else f"{tables[0].origin} and {len(tables) - 1} more"
     units = units_of(tables[0].origin, roles, options, found)
-    drop_short(origin, pieces, roles, found)
-    if pieces:
-        look_for_constants(origin, pieces, roles, found)
+    if options.starts:
+        found.lengthened = sum(len(piece.times) < FEWEST_SAMPLES for piece in pieces)
+        pieces = [lengthened(piece) for piece in pieces]
+    else:
+        drop_short(origin, pieces, roles, found)
+        if pieces:
+            look_for_constants(origin, pieces, roles, found)
     if found.problems:
         return
     try:

@@ -193,7 +193,7 @@ def prepared(train: Trajectories, settings: NetworkSettings) -> Bench:
         train.typical_step,
         Measured.of(clean, settings.horizon),
         Measured.of(train, settings.horizon),
-        torch.tensor(noise(train)),
+        torch.tensor(noise(train)).clamp(min=FLOOR * scales.spread),
         settings,
     )
 

@@ -28,6 +28,9 @@ from .structured import (
 NETWORK_STEPS = 2000
 """Of training the small network: a second for a thousand samples."""
 
+NOISE_HIDES = 0.5
+"""Training errors below this share of the noise tell nothing apart: they scatter up to 0.4 of it for the true field."""
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -80,8 +83,9 @@ def fitted(quantity: Quantity, bench: Bench, *, damped: bool) -> Heads:
     constants = fitted_constants(quantity, bench, damped=damped)
     network = fitted_network(constants, bench, damped=damped)
     of_constants, of_network = (bench.training_errors(head.field()).standard for head in (constants, network))
-    # a network that is hardly better is not worth its thousand weights
-    better = _or_infinite(of_network) < 0.9 * _or_infinite(of_constants)
+    # a network that is hardly better, or better by less than can be seen, is not worth its thousand weights
+    seen = NOISE_HIDES * float((bench.noise / bench.scales.spread).square().mean().sqrt())
+    better = _or_infinite(of_network) < 0.9 * _or_infinite(of_constants) and not of_constants < seen
     return Heads(constants, network, "network" if better else "constants")
 
 

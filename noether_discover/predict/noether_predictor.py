@@ -26,10 +26,11 @@ from .bench import Bench, NetworkSettings, prepared
 from .heads import fitted_constants
 from .inner import InnerSteps
 from .predictors import Field, Pull
-from .projection import Decay, LevelSet, Tally, decay_of, projected_field, pulled_back
-from .protocols import STRENGTHS, level_keeping
+from .projection import LevelSet, Tally, projected_field, pulled_back
+from .protocols import STRENGTHS, level_keeping, level_set
 from .spoken import spoken
 from .structured import Constants, Measure, head_field, pairs
+from .table import Candidate
 
 Method = Literal["projection", "tailoring", "structured"]
 Predicts = Literal["derivative", "next"]
@@ -175,7 +176,8 @@ class NoetherPredictor(nn.Module):
         trajectories = in_their_own_numbers(data)
         bench = prepared(trajectories, NetworkSettings(samples=_MOST_SAMPLES, seed=seed, epochs=max(epochs, 1)))
         self._bench = bench
-        self._laws = self._level_set(bench)
+        pairs_of = zip(self.quantities, self.approximate, strict=True)
+        self._laws = level_set([Candidate("law", quantity, soft) for quantity, soft in pairs_of], bench)
         if not self._laws.usable:
             raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
         x_ND, target_ND, size_D = self._task(bench, trajectories)
@@ -196,19 +198,6 @@ class NoetherPredictor(nn.Module):
         if self.strength == "auto" and any(self.approximate) and self.method == "projection":
             self._choose_strength(bench)
         return self
-
-    def _level_set(self, bench: Bench) -> LevelSet:
-        decay = Decay.none(len(self.quantities))
-        if any(self.approximate):
-            data = bench.train
-            found = decay_of(
-                self.quantities,
-                [x[c] for x, c in zip(data.states, data.counts, strict=True)],
-                [t[c] for t, c in zip(data.times, data.counts, strict=True)],
-            )
-            soft = torch.tensor(self.approximate)
-            decay = Decay(torch.where(soft, found.a, 0.0), torch.where(soft, found.b, 0.0))
-        return LevelSet.of(self.quantities, bench.scales, bench.states, decay)
 
     def _task(self, bench: Bench, trajectories: Trajectories) -> tuple[Tensor, Tensor, Tensor]:
         """States, what is to be predicted there, and the size of its columns."""
@@ -361,7 +350,7 @@ class NoetherPredictor(nn.Module):
         if self.predicts == "next":
             r_L = (laws.values(out_ND)[0] - query[1]) / laws.scale
         else:
-            r_L = (query[1] * (out_ND[0] / laws.metric)).sum(-1) - query[2]
+            r_L = (query[1] * out_ND[0]).sum(-1) - query[2]
         return self._clock * r_L.square().sum()
 
     def _tailored(self, x_ND: Tensor, tally: Tally | None) -> Tensor:

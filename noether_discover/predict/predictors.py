@@ -18,6 +18,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 Field = Callable[[Tensor], Tensor]
 """States [..., D] -> dx/dt [..., D]."""
@@ -42,7 +43,8 @@ MOST_PARTS = 20
 class Scales:
     """What makes states and derivatives of order one: centre and spread of both, [D] each, float64.
 
-    turning: columns whose angle goes round; the network sees their sine and cosine, which do not grow.
+    turning: columns whose angle goes round; the network sees their sine and cosine, which do not grow. moving: columns
+    that move along a trajectory [D].
     """
 
     centre: Tensor
@@ -50,6 +52,7 @@ class Scales:
     drift: Tensor
     speed: Tensor
     turning: tuple[bool, ...]
+    moving: Tensor
 
     @staticmethod
     def of(x_ND: Tensor, v_ND: Tensor, angles: Sequence[bool]) -> Scales:
@@ -61,6 +64,7 @@ class Scales:
             spread=torch.where(spread_D > 0, spread_D, 1.0),
             drift=v_ND.mean(0),
             speed=torch.where(speed_D > 0, speed_D, 1.0),
+            moving=v_ND.abs().amax(0) > 0,
             turning=tuple(bool(angle and span > 2 * math.pi) for angle, span in zip(angles, span_D, strict=True)),
         )
 
@@ -125,7 +129,7 @@ def hamiltonian_field(weights: Weights, scales: Scales) -> Field:
     """The field J grad H of a network with one output, H (Greydanus et al. 2019): states [..., D] -> dx/dt [..., D].
 
     The columns are q_1 ... q_n, p_1 ... p_n. In closed form: with t_l = 1 - a_l^2 the gradient of an MLP is
-    W_1' t_1 W_2' t_2 ... w. Divided by the columns' spread and given the sizes of dx/dt, H itself being a pure number.
+    W_1' t_1 W_2' t_2 ... w.
     """
     *hidden, (last_matrix, _) = weights
     dtype = last_matrix.dtype
@@ -139,13 +143,27 @@ def hamiltonian_field(weights: Weights, scales: Scales) -> Field:
         slope = last_matrix.expand(*a.shape[:-1], -1)
         for (matrix, _), turn in zip(reversed(hidden), reversed(turns), strict=True):
             slope = (slope * turn) @ matrix
-        half = slope.shape[-1] // 2
-        turned = torch.cat([slope[..., half:], -slope[..., :half]], dim=-1)
-        other = torch.cat([scales.spread[half:], scales.spread[:half]])
-        unit = (scales.speed * other).mean()
-        return (unit / other).to(x_ND.dtype) * turned.to(x_ND.dtype)
+        slope_ND = _by_states(slope, scales, x_ND.to(dtype))
+        half = slope_ND.shape[-1] // 2
+        turned_ND = torch.cat([slope_ND[..., half:], -slope_ND[..., :half]], dim=-1)
+        # H is a pure number; this makes dx/dt come out in the right size for weights of order one
+        unit = (scales.speed * torch.cat([scales.spread[half:], scales.spread[:half]])).mean()
+        return unit * turned_ND.to(x_ND.dtype)
 
     return f
+
+
+def _by_states(slope_NI: Tensor, scales: Scales, x_ND: Tensor) -> Tensor:
+    """A gradient by the network's inputs [..., I] as one by the states [..., D]."""
+    turning = torch.tensor(scales.turning)
+    plain = int((~turning).sum())
+    slope_ND = torch.empty_like(x_ND)
+    slope_ND[..., ~turning] = slope_NI[..., :plain] / scales.spread[~turning].to(slope_NI.dtype)
+    if bool(turning.any()):
+        by_sine, by_cosine = slope_NI[..., plain:].chunk(2, dim=-1)
+        angle = x_ND[..., turning]
+        slope_ND[..., turning] = by_sine * angle.cos() - by_cosine * angle.sin()
+    return slope_ND
 
 
 def train(
@@ -168,13 +186,19 @@ def train(
     layers = [tuple(p.clone().requires_grad_() for p in layer) for layer in weights]
     current: Weights = tuple((matrix, bias) for matrix, bias in layers)
     parameters = [p for layer in current for p in layer]
-    adam = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+    firsts, seconds = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    counts = [torch.zeros(()) for _ in parameters]
     sums = [torch.zeros_like(p, dtype=torch.float64) for p in parameters]
+    averaged = min(averaged, steps)
     with one_thread():
         for step in range(steps):
-            adam.zero_grad()
-            loss(current).backward()
-            adam.step()
+            slopes = list(torch.autograd.grad(loss(current), parameters, materialize_grads=True))
+            with torch.no_grad():
+                # the class around this function imports torch's compiler and sympy: a second in every process
+                adam(
+                    parameters, slopes, firsts, seconds, [], counts, fused=True, amsgrad=False, beta1=0.9, beta2=0.999,
+                    lr=rate, weight_decay=decay, eps=1e-8, maximize=False,
+                )  # fmt: skip
             if step >= steps - averaged:
                 for total, p in zip(sums, parameters, strict=True):
                     total += p.detach()

@@ -33,6 +33,9 @@ from .predictors import Field, Scales
 FLAT = 1e-8
 """A squared gradient (laws in their deviations, columns in the metric) this small is none: the correction fades out."""
 
+SIGNIFICANT = 3.0
+"""Standard errors that the dependence of a decay on the level has to exceed to be believed."""
+
 NEWTON_STEPS = 3
 """Of a pull-back: they are quadratic, and a predictor's step is near the level set already."""
 
@@ -99,17 +102,24 @@ class LevelSet:
     def of(quantities: Sequence[Quantity], scales: Scales, x_ND: Tensor, decay: Decay | None = None) -> LevelSet:
         """Laws with their deviations over the states x, in the metric of the predictor's own loss.
 
-        The network learns dx/dt in units of its deviation: those are the units in which the change is least.
+        The network learns dx/dt in units of its deviation: those are the units in which the change is least. Columns
+        that never move along a trajectory are not moved either.
         A law that is constant or undefined on the data has a scale that is not finite or zero; see `usable`.
         """
         scale_L = torch.tensor([spread(g, x_ND) for g in quantities], dtype=torch.float64)
-        metric_D = scales.speed * scales.time
+        metric_D = torch.where(scales.moving, scales.speed * scales.time, 0.0)
         return LevelSet(tuple(quantities), scale_L, metric_D, decay or Decay.none(len(quantities)))
 
     @property
     def usable(self) -> bool:
         """Whether every law has finite values that differ over the data."""
         return bool((self.scale.isfinite() & (self.scale > 0)).all())
+
+    @property
+    def without_first(self) -> LevelSet:
+        """The other laws."""
+        decay = Decay(self.decay.a[1:], self.decay.b[1:])
+        return LevelSet(self.quantities[1:], self.scale[1:], self.metric, decay)
 
     def values(self, x_ND: Tensor) -> Tensor:
         """The laws' values [..., L] at states [..., D]."""
@@ -118,26 +128,34 @@ class LevelSet:
         return torch.stack(values, dim=-1).reshape(*x_ND.shape[:-1], len(values))
 
     def slopes(self, x_ND: Tensor, *, differentiable: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """At states [..., D]: values [..., L], gradients [..., L, D] per deviation and metric, and where they are good.
+        """At states [..., D]: values [..., L], gradients [..., L, D] per deviation of a law, and where they are good.
 
-        Where they are not good they are zero, so that nothing is enforced there.
+        Where a law is undefined or flat all of them are zero, so that nothing is enforced there.
         """
-        if differentiable:
-            # a gradient of something undefined would spoil the whole batch's: another state stands in for it
-            with torch.no_grad():
-                *_, good_N = self.slopes(x_ND.detach())
-            if not bool(good_N.all()) and bool(good_N.any()):
-                x_ND = torch.where(good_N[..., None], x_ND, x_ND[good_N][0].detach())
+        if not differentiable:
+            return self._slopes(x_ND, differentiable=False)
+        with torch.no_grad():
+            _, _, good_N = self._slopes(x_ND.detach(), differentiable=False)
+        if not bool(good_N.any()):
+            return self._slopes(x_ND.detach(), differentiable=False)
+        # the gradient of something undefined would spoil the whole batch's: another state stands in for it
+        stand_in_ND = torch.where(good_N[..., None], x_ND, x_ND.detach()[good_N][0])
+        g_NL, G_NLD, _ = self._slopes(stand_in_ND, differentiable=True)
+        return (
+            torch.where(good_N[..., None], g_NL, 0.0),
+            torch.where(good_N[..., None, None], G_NLD, 0.0),
+            good_N,
+        )
+
+    def _slopes(self, x_ND: Tensor, *, differentiable: bool) -> tuple[Tensor, Tensor, Tensor]:
         pairs = [gradient(g, x_ND, differentiable=differentiable) for g in self.quantities]
         g_NL = torch.stack([value for value, _ in pairs], dim=-1)
-        G_NLD = torch.stack([slope for _, slope in pairs], dim=-2) * self.metric / self.scale[:, None]
-        finite_N = g_NL.isfinite().all(-1) & G_NLD.isfinite().all(-1).all(-1)
-        if differentiable:
-            finite_N = finite_N & good_N
-        if not bool(finite_N.all()):
-            G_NLD = torch.where(finite_N[..., None, None], G_NLD, 0.0)
-            g_NL = torch.where(finite_N[..., None], g_NL, 0.0)
-        good_N = finite_N & (G_NLD.detach().square().sum((-1, -2)) > FLAT)
+        G_NLD = torch.stack([slope for _, slope in pairs], dim=-2) / self.scale[:, None]
+        good_N = g_NL.isfinite().all(-1) & G_NLD.isfinite().all(-1).all(-1)
+        good_N &= ((G_NLD.detach() * self.metric).square().sum(-1) > FLAT).any(-1)
+        if not bool(good_N.all()):
+            G_NLD = torch.where(good_N[..., None, None], G_NLD, 0.0)
+            g_NL = torch.where(good_N[..., None], g_NL, 0.0)
         return g_NL, G_NLD, good_N
 
 
@@ -161,23 +179,25 @@ def projected_field(
         if tally is not None:
             tally.add(good_N)
         wanted_NL = torch.where(good_N[..., None], laws.decay.rate(g_NL) / laws.scale, 0.0)
-        violation_NL = (G_NLD * (v_ND / laws.metric)[..., None, :]).sum(-1) - wanted_NL
-        return v_ND - strength * laws.metric * corrections(G_NLD, violation_NL)
+        violation_NL = (G_NLD * v_ND[..., None, :]).sum(-1) - wanted_NL
+        return v_ND - strength * corrections(G_NLD, violation_NL, laws.metric)
 
     return enforced
 
 
-def corrections(G_NLD: Tensor, violation_NL: Tensor) -> Tensor:
-    """The least change [..., D] that undoes violations [..., L] of laws with these gradients [..., L, D].
+def corrections(G_NLD: Tensor, violation_NL: Tensor, metric_D: Tensor) -> Tensor:
+    """The least change [..., D], in the metric, that undoes violations [..., L] of laws with gradients [..., L, D].
 
-    Laws whose gradients are parallel somewhere, or vanish, are undone as far as one can.
+    Laws whose gradients are parallel somewhere, or vanish, are undone as far as one can. A column whose metric is zero
+    is left alone.
     """
-    if G_NLD.shape[-2] == 1:
-        G_ND, r_N1 = G_NLD[..., 0, :], violation_NL
-        return G_ND * r_N1 / (G_ND.square().sum(-1, keepdim=True) + FLAT)
-    gram_NLL = G_NLD @ G_NLD.mT + FLAT * torch.eye(G_NLD.shape[-2], dtype=G_NLD.dtype)
+    S_NLD = G_NLD * metric_D
+    if S_NLD.shape[-2] == 1:
+        S_ND = S_NLD[..., 0, :]
+        return metric_D * S_ND * violation_NL / (S_ND.square().sum(-1, keepdim=True) + FLAT)
+    gram_NLL = S_NLD @ S_NLD.mT + FLAT * torch.eye(S_NLD.shape[-2], dtype=S_NLD.dtype)
     share_NL = torch.linalg.solve(gram_NLL, violation_NL[..., None])[..., 0]
-    return (G_NLD * share_NL[..., None]).sum(-2)
+    return metric_D * (S_NLD * share_NL[..., None]).sum(-2)
 
 
 def pulled_back(
@@ -194,18 +214,20 @@ def pulled_back(
     Where Newton's steps do not come nearer, the states stay as they were.
     """
     with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-        start_NL = laws.values(x_ND)
+        start_NL, _, enforced_N = laws.slopes(x_ND, differentiable=differentiable)
         goal_NL = start_NL + strength * (target_NL - start_NL)
+        enforced_N = enforced_N & goal_NL.detach().isfinite().all(-1)
+        goal_NL = torch.where(enforced_N[..., None], goal_NL, 0.0)
         x = x_ND
-        enforced_N = torch.ones(x_ND.shape[:-1], dtype=torch.bool)
         for _ in range(NEWTON_STEPS):
             g_NL, G_NLD, good_N = laws.slopes(x, differentiable=differentiable)
             enforced_N = enforced_N & good_N
-            missing_NL = torch.where(good_N[..., None], (g_NL - goal_NL) / laws.scale, 0.0)
-            x = x - laws.metric * corrections(G_NLD, missing_NL)
-        before_N = ((start_NL - goal_NL) / laws.scale).detach().abs().amax(-1)
-        after_N = ((laws.values(x) - goal_NL) / laws.scale).detach().abs().amax(-1)
-        enforced_N = enforced_N & (after_N <= before_N)
+            missing_NL = torch.where(enforced_N[..., None], (g_NL - goal_NL) / laws.scale, 0.0)
+            x = x - corrections(G_NLD, missing_NL, laws.metric)
+        with torch.no_grad():
+            before_N = ((start_NL - goal_NL) / laws.scale).abs().amax(-1)
+            after_N = ((laws.values(x) - goal_NL) / laws.scale).abs().amax(-1)
+            enforced_N = enforced_N & (after_N <= before_N)
         if tally is not None:
             tally.add(enforced_N)
         return torch.where(enforced_N[..., None], x, x_ND)
@@ -226,14 +248,11 @@ class Projector:
     def at(laws: LevelSet, scales: Scales, x_ND: Tensor) -> Projector:
         """The projector at these states, in float64."""
         g_NL, G_NLD, good_N = laws.slopes(x_ND)
-        eye_DD = torch.eye(x_ND.shape[-1], dtype=x_ND.dtype)
-        # a unit of each output column violates the laws by a column of G; the metric is the speed up to a factor
-        along_NLD = G_NLD * (scales.speed / laws.metric)
-        back_ND = laws.metric / scales.speed
-        columns = [corrections(G_NLD, along_NLD @ eye_DD[d]) * back_ND for d in range(len(eye_DD))]
+        # a unit of one output violates the laws by a column of G, times that output's speed
+        along_NLD = G_NLD * scales.speed
+        columns = [corrections(G_NLD, along_NL, laws.metric) / scales.speed for along_NL in along_NLD.unbind(-1)]
         wanted_NL = torch.where(good_N[..., None], laws.decay.rate(g_NL) / laws.scale, 0.0)
-        drift_NL = (G_NLD * (scales.drift / laws.metric)).sum(-1)
-        offset_ND = corrections(G_NLD, wanted_NL - drift_NL) * back_ND
+        offset_ND = corrections(G_NLD, wanted_NL - G_NLD @ scales.drift, laws.metric) / scales.speed
         return Projector(torch.stack(columns, dim=-1), offset_ND)
 
     def to(self, dtype: torch.dtype) -> Projector:
@@ -252,7 +271,8 @@ def decay_of(
     """How the levels of approximately conserved quantities change along trajectories: dg/dt = a + b g by least squares.
 
     states, times: of each trajectory, [T, D] and [T]. Levels and slopes are those of straight lines through windows, at
-    least `windows` of them in all, so that what a quantity does within a period counts little.
+    least `windows` of them in all, so that what a quantity does within a period counts little. A b that could be the
+    scatter of those slopes is taken for zero: it would drive long rollouts away.
     """
     pieces = max(1, -(-windows // len(states)))
     a, b = [], []
@@ -275,11 +295,13 @@ def decay_of(
             b.append(torch.zeros((), dtype=torch.float64))
             continue
         level, slope, weight = torch.stack(levels), torch.stack(slopes), torch.stack(weights)
-        middle = (weight * level).sum() / weight.sum()
+        middle, mean = ((weight * one).sum() / weight.sum() for one in (level, slope))
         from_middle = level - middle
         square = (weight * from_middle.square()).sum()
         steep = (weight * from_middle * slope).sum() / square if square > 0 else torch.zeros_like(middle)
-        mean = (weight * slope).sum() / weight.sum()
+        left = (weight * (slope - mean - steep * from_middle).square()).sum() / max(len(level) - 2, 1)
+        if len(level) < 3 or not steep.square() * square > SIGNIFICANT**2 * left:
+            steep = torch.zeros_like(middle)
         a.append(mean - steep * middle)
         b.append(steep)
     return Decay(torch.stack(a), torch.stack(b))

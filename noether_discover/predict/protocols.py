@@ -10,6 +10,7 @@ the best of them 100 more epochs and the errors of their rollouts. N samples, D 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,9 +20,9 @@ from torch import Tensor
 from ..errors import OptionError
 from . import predictors, tailoring
 from .bench import Bench, Errors
-from .noether_loss import LossForm, NoetherLoss, spread
+from .noether_loss import LossForm, NoetherLoss, Quantity, spread
 from .predictors import Field, Pull, Weights
-from .projection import LevelSet, Projector, Tally, decay_of, projected_field, pulled_back
+from .projection import Decay, LevelSet, Projector, Tally, decay_of, projected_field, pulled_back
 from .table import Candidate, Kind, Row, Status, finite
 
 RATES = tuple(10 ** (k / 2) for k in range(-6, 3))
@@ -165,7 +166,7 @@ class Projected:
 
     def screened(self, candidate: Candidate, kind: Kind, bench: Bench) -> ProjectedEntry:
         """The network's loss with the law fully enforced."""
-        laws = level_set(candidate, bench)
+        laws = level_set([candidate], bench)
         loss = math.inf
         if laws.usable:
             loss = float(_projected_loss(laws, 1.0, bench)(bench.weights))
@@ -189,17 +190,20 @@ def _best(tried: list[Improved]) -> Improved | None:
     return min(sound, key=lambda one: one.on_training.standard, default=None)
 
 
-def level_set(candidate: Candidate, bench: Bench) -> LevelSet:
-    """The candidate's level set on the bench, with the decay of its level where it is approximate."""
+def level_set(laws: Sequence[Candidate], bench: Bench) -> LevelSet:
+    """The common level set of several laws; those that are approximate follow their own decay."""
+    quantities: list[Quantity] = [law.quantity for law in laws]
     decay = None
-    if candidate.approximate:
+    soft = torch.tensor([law.approximate for law in laws])
+    if bool(soft.any()):
         data = bench.train
-        decay = decay_of(
-            [candidate.quantity],
+        found = decay_of(
+            quantities,
             [x[c] for x, c in zip(data.states, data.counts, strict=True)],
             [t[c] for t, c in zip(data.times, data.counts, strict=True)],
         )
-    return LevelSet.of([candidate.quantity], bench.scales, bench.states, decay)
+        decay = Decay(torch.where(soft, found.a, 0.0), torch.where(soft, found.b, 0.0))
+    return LevelSet.of(quantities, bench.scales, bench.states, decay)
 
 
 def trained_through(laws: LevelSet, strength: float, bench: Bench) -> Weights:

@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 """Told the stage ("train", "screen", "improve"), how much is done, and of how much."""
 
 
-PROCESSES_PAY_FROM = 2
+PROCESSES_PAY_FROM = 6
 """Candidates to be trained further below which starting processes costs more than it saves."""
 
 

@@ -41,6 +41,8 @@ _ITERATIONS, _DAMPING = 40, 1e-3
 _ENOUGH, _ENOUGH_AT_LAST = 1e-4, 1e-9
 """Relative gains of a step below which a stage, and the last one, have converged."""
 _DIFFERENCE = 1e-6
+_ROUNDING = 1e-6
+"""Squared residuals this small, in units of the noise, are not worth another step."""
 
 
 class ParametricQuantity(Protocol):
@@ -79,9 +81,9 @@ class Constants:
     def field(self) -> Field:
         """The head as a vector field."""
         return head_field(
-            lambda x: self.quantity(x, self.parameters[..., None, :] if self.parameters.dim() > 1 else self.parameters),
+            lambda x: self.quantity(x, _beside(self.parameters)),
             self.measure,
-            lambda x: (self.entries.unsqueeze(-2), self.friction.unsqueeze(-2)),
+            lambda x: (_beside(self.entries), _beside(self.friction)),
         )
 
 
@@ -142,6 +144,11 @@ def turned(entries: Tensor, friction: Tensor, u: Tensor) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
+def _beside(constants: Tensor) -> Tensor:
+    """Constants of C copies [C, ...] as [C, 1, ...], beside states [C, K, D]; those of one head as they are."""
+    return constants.unsqueeze(-2) if constants.dim() > 1 else constants
+
+
 def head_field(
     law: Callable[[Tensor], Tensor],
     measure: Measure,
@@ -164,8 +171,11 @@ def _gradient(law: Callable[[Tensor], Tensor], x: Tensor, *, differentiable: boo
     with torch.enable_grad():
         leaf = x if differentiable and x.requires_grad else x.detach().requires_grad_()
         value = law(leaf)
+        if not value.requires_grad:
+            return torch.zeros_like(x)
         (slope,) = torch.autograd.grad(value.sum(), leaf, create_graph=differentiable, materialize_grads=True)
-    return slope
+    # torch has slopes where some laws have no values: log(-1)
+    return torch.where(value.detach().isfinite()[..., None], slope, torch.nan)
 
 
 def least_squares_constants(
@@ -260,7 +270,7 @@ def _shoot(head: Constants, data: Measured, noise_D: Tensor, time: float, damped
             damping *= 10
         if not better:
             break
-        gain = (cost - tried_cost) / max(cost, 1e-300)
+        gain = (cost - tried_cost) / max(cost, _ROUNDING * now.numel())
         x0_KD, theta_Q, now, cost = x0_KD - dx_KD, theta_Q - dq_Q, tried, tried_cost
         damping = max(damping / 10, 1e-12)
         if gain < enough:

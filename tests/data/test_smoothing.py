@@ -5,7 +5,7 @@ import pytest
 from noether_dsl.dimension import ANGLE, Dimension
 from noether_dsl.units import Unit
 
-from noether_discover.data.smoothing import derivatives, pieces, unwrapped
+from noether_discover.data.smoothing import derivatives, pieces, smoothed, unwrapped
 from noether_discover.data.trajectories import Trajectories
 
 RADIAN = Unit(Dimension.of({ANGLE: 1}))
@@ -115,3 +115,71 @@ def test_derivatives_that_the_data_brought_are_kept_unless_forward_differences_a
     brought = one_column((t, t), given=given)
     assert derivatives(brought) is given
     np.testing.assert_allclose(derivatives(brought, scheme="forward")[0][:-1], 1)
+
+
+@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("given", [None, 0.0, 0.1])
+def test_smoothing_leaves_polynomials_up_to_degree_four_as_they_are(degree, given):
+    t = np.linspace(-1, 2, 30) + np.random.default_rng(0).uniform(-0.04, 0.04, 30)
+    x = np.polyval(np.arange(1, degree + 2), t)
+    (smooth,) = smoothed(one_column((t, x)), noise_D=None if given is None else np.array([given]))
+    # rounding of values up to 60, times the condition of a local fit
+    np.testing.assert_allclose(smooth[:, 0], x, atol=1e-12)
+
+
+def test_smoothing_leaves_clean_data_as_they_are():
+    t = np.linspace(0, 10, 101)
+    (smooth,) = smoothed(one_column((t, 100 + np.sin(2 * t))))
+    # five samples determine a polynomial of degree 4
+    np.testing.assert_allclose(smooth[:, 0], 100 + np.sin(2 * t), atol=1e-12)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+def test_smoothing_takes_most_of_the_noise_away(noise):
+    t = np.arange(0, 20, 0.05)
+    series = [np.sin(t + phase) for phase in (0.0, 1.0)]
+    random = np.random.default_rng(1)
+    measured = one_column(*((t, x + noise * random.standard_normal(len(t))) for x in series))
+    for exact, smooth in zip(series, smoothed(measured), strict=True):
+        # about sqrt(P / W) of it is left, with five coefficients and windows of 25 to 45 samples
+        assert np.std(smooth[:, 0] - exact) < 0.5 * noise
+        assert abs(np.mean(smooth[:, 0] - exact)) < 0.2 * noise
+
+
+def test_smoothing_gives_each_column_a_window_of_its_own():
+    t = np.arange(0, 20, 0.05)
+    noisy = np.sin(t) + 0.05 * np.random.default_rng(1).standard_normal(len(t))
+    both = Trajectories(("a", "b"), ("a", "b"), (Unit(), Unit()), (np.stack([noisy, np.sin(t)], axis=1),), (t,), ("0",))
+    (smooth,) = smoothed(both)
+    np.testing.assert_allclose(smooth[:, 1], np.sin(t), atol=1e-12)
+    np.testing.assert_array_equal(smooth[:, 0], smoothed(one_column((t, noisy)))[0][:, 0])
+
+
+def test_smoothing_does_not_look_across_a_hole_and_leaves_a_sample_alone():
+    t = np.concatenate([np.arange(0, 4, 0.1), [6.0], np.arange(8, 12, 0.1)])
+    exact = np.where(t < 5, 0.0, np.where(t < 7, 50.0, 100.0))
+    noisy = exact + 0.1 * np.random.default_rng(2).standard_normal(len(t))
+    (smooth,) = smoothed(one_column((t, noisy)))
+    assert smooth[40, 0] == noisy[40]
+    # a single sample from beyond the hole would count by 50 and more
+    assert np.abs(smooth[:, 0] - exact).max() < 0.3
+
+
+def test_smoothing_counts_the_turns_of_an_angle():
+    t = np.linspace(0, 10, 101)
+    angle = 2 * t + 0.3 * np.sin(t)
+    (smooth,) = smoothed(one_column((t, wrapped(angle)), unit=RADIAN))
+    np.testing.assert_allclose(smooth[:, 0], angle, atol=1e-12)
+
+
+def test_smoothing_leaves_a_series_too_short_for_a_polynomial_as_it_is():
+    t = np.array([0.0, 1.0, 2.5])
+    (smooth,) = smoothed(one_column((t, [1.0, -3.0, 2.0])), noise_D=np.array([10.0]))
+    np.testing.assert_allclose(smooth[:, 0], [1.0, -3.0, 2.0], atol=1e-12)
+
+
+def test_smoothing_does_not_care_whether_the_data_brought_derivatives():
+    t = np.linspace(0, 10, 101)
+    noisy = np.sin(t) + 0.05 * np.random.default_rng(1).standard_normal(len(t))
+    brought = one_column((t, noisy), given=(np.cos(t)[:, None],))
+    np.testing.assert_array_equal(smoothed(brought)[0], smoothed(one_column((t, noisy)))[0])

@@ -177,6 +177,15 @@ def test_errors_are_those_of_all_samples_but_the_first_that_count():
     assert found.standard == pytest.approx(np.sqrt((square_ND / spread_D**2).mean()), rel=1e-10)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_what_stands_where_nothing_was_measured_does_not_matter(noise):
+    bench = prepared(turning(30, 12, 23, noise=noise), SMALL)
+    measured = bench.measured
+    other = dataclasses.replace(measured, states=torch.where(measured.counts[..., None], measured.states, 7.0))
+    assert bench.errors(turn(2.1), measured) == bench.errors(turn(2.1), other)
+    assert bench.training_errors(turn(2.1)) == dataclasses.replace(bench, measured=other).training_errors(turn(2.1))
+
+
 def test_on_clean_data_training_errors_are_the_plain_ones():
     trajectories = turning(40, 30)
     bench = prepared(trajectories, SMALL)
@@ -195,8 +204,8 @@ def test_noise_explains_the_errors_of_the_true_field_and_of_no_other(noise):
     assert bench.is_noisy
     spread = float(bench.scales.spread.mean())
     assert float(bench.errors(turn(), bench.measured).standard) > 0.9 * noise / spread
-    # the noise's variance is known to a few per cent, 0.3^2 = 9 %, of which the root is taken
-    assert bench.training_errors(turn()).standard < 0.3 * noise / spread
+    # 360 samples give the noise to a tenth, its variance to a fifth, and it is the root of that which is left
+    assert bench.training_errors(turn()).standard < 0.5 * noise / spread
     # in 3 units of time a rate that is wrong by 0.2 is wrong by 0.6 radians, by 0.3 about its middle
     wrong = bench.training_errors(turn(2.2)).standard
     assert 0.1 < wrong < 0.4
@@ -206,13 +215,12 @@ def test_noise_explains_the_errors_of_the_true_field_and_of_no_other(noise):
 
 
 def test_a_wrong_field_s_error_is_found_below_the_noise():
-    """An error of half the noise is still told from nothing, by 720 samples."""
+    """A rate that is wrong by 0.1 is wrong by 0.15 radians about the middle, and that on one side."""
     bench = prepared(turning(*[60] * 6, noise=0.1), SMALL)
     slightly, right = (bench.training_errors(turn(rate)).standard for rate in (2.1, 2.0))
     assert slightly > 2 * right
 
 
-@pytest.mark.xfail(strict=True, reason="its noise is 0, so that first states are not settled at all")
 def test_a_column_that_is_always_zero_does_not_change_what_the_noise_explains():
     plane = prepared(turning(*[60] * 6, noise=0.1), SMALL).training_errors(turn())
     space = prepared(turning(*[60] * 6, noise=0.1, columns=3), SMALL).training_errors(turn())
@@ -360,7 +368,6 @@ def test_three_columns_are_no_pairs_of_q_and_p():
         hamiltonian(prepared(turning(20, columns=3), SMALL))
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="the slope by sine and cosine has a column more than dx/dt")
 def test_a_hamiltonian_network_may_have_an_angle_that_goes_round():
     t = 0.05 * np.arange(100)
     states = np.stack([3 * t + 0.2 * np.sin(3 * t), 3 + 0.6 * np.cos(3 * t)], axis=1)
@@ -369,7 +376,6 @@ def test_a_hamiltonian_network_may_have_an_angle_that_goes_round():
     assert hamiltonian(bench)(bench.states).shape == (100, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="the mean is over as many steps as were asked for, not over those there were")
 def test_a_hamiltonian_network_of_few_steps_averages_them_all():
     def after(epochs):
         bench = prepared(turning(30), dataclasses.replace(SMALL, steps=4, epochs=epochs))

@@ -9,7 +9,7 @@ import torch
 from noether_dsl.units import Unit
 
 from noether_discover.data.trajectories import Trajectories
-from noether_discover.predict.ranking import Candidate, RankingSettings, rank
+from noether_discover.predict.ranking import PROCESSES_PAY_FROM, Candidate, RankingSettings, rank
 
 SMALL = RankingSettings(hidden=40, steps=1200, epochs=60, seed=1)
 
@@ -103,8 +103,10 @@ def test_a_ranking_is_plain_data(ranking):
 
 def test_the_table_is_the_same_for_any_number_of_jobs(data):
     quick = dataclasses.replace(SMALL, steps=200, epochs=20)
-    alone = rank(*data, [TRUE, WRONG, UNDEFINED], quick)
-    together = rank(*data, [TRUE, WRONG, UNDEFINED], dataclasses.replace(quick, jobs=2))
+    candidates = [TRUE, WRONG, UNDEFINED, CONSTANT, STEEP, dataclasses.replace(WRONG, name="soft", approximate=True)]
+    assert len(candidates) >= PROCESSES_PAY_FROM
+    alone = rank(*data, candidates, quick)
+    together = rank(*data, candidates, dataclasses.replace(quick, jobs=2))
     assert alone.rows == together.rows
 
 

@@ -154,7 +154,7 @@ def test_tailoring_at_the_clock_s_rate_of_one_undoes_a_small_violation(scales, s
 
 
 def test_the_clock_does_not_care_about_the_quantity_s_size_or_the_unit_of_time(weights, scales, states):
-    slow = Scales(scales.centre, scales.spread, scales.drift / 60, scales.speed / 60, scales.turning)
+    slow = Scales(scales.centre, scales.spread, scales.drift / 60, scales.speed / 60, scales.turning, scales.moving)
     hundredfold = NoetherLoss(lambda x: 100 * energy(x), scale=1.0, time=5.0, step=1.0)
     minutes = tailoring.tailored_field(weights, slow, tailoring.clocked(hundredfold, weights, slow, states), 0.3)
     seconds = tailoring.tailored_field(
