@@ -26,6 +26,14 @@ lint: .venv/.develops
 benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/speed_of_discovery.py
 	$(BIN)/python benchmarks/paper_systems.py
+	$(BIN)/python benchmarks/speed_of_ranking.py
+	$(BIN)/python benchmarks/ranking_separates.py
+	$(BIN)/python benchmarks/ideal_pendulum.py
+	$(BIN)/python benchmarks/ideal_spring.py
+	$(BIN)/python benchmarks/real_pendulum.py
+	$(BIN)/python benchmarks/few_trajectories.py
+	$(BIN)/python benchmarks/inner_steps.py
+	$(BIN)/python benchmarks/generalisation_gap.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else 0'

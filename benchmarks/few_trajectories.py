@@ -27,7 +27,7 @@ from noether_discover.predict.bench import NetworkSettings, bench_of
 from noether_discover.predict.measured import Measured
 
 SEEDS = range(5)
-SIZES = (2, 3, 5, 10, 25, 50)
+SIZES = (2, 5, 10, 25, 50)
 NOISES = (0.0, 0.05, 0.1, 0.2)
 CONTROL = "MLP, more steps"
 RUNGS = (CONTROL, "projection", "oracle: projection", "head", "oracle: head")

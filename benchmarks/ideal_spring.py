@@ -4,7 +4,7 @@ control, which is phase; the structured head, whose constant sets the phase, mak
     python benchmarks/ideal_spring.py        9 minutes on two cores
 
 An error of the spring's rollouts can be split: along the circle (phase) and across it (energy). No energy corrects the
-phase. The table's last lines give the share of the control's squared error that is across.
+phase. The table's last column is the share of the squared error that is across: what any energy can take away at most.
 """
 
 from __future__ import annotations
