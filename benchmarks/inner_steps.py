@@ -1,7 +1,7 @@
 """Claim (the state-data twin of Figure 6): with more inner steps a network tailored to its own rollout keeps the
 quantity better and better, and its task error falls with it for a true law, while for a wrong law it rises.
 
-    python benchmarks/inner_steps.py        9 minutes on two cores
+    python benchmarks/inner_steps.py        5 minutes on two cores
 
 One network a seed (64-64, trained on derivatives of the ideal pendulum). For every test sequence its weights are
 adapted by 0 to 500 inner steps on the Noether loss of its own rollout from the first state (Eq. 2a), with nothing but
@@ -28,7 +28,7 @@ from noether_discover.predict.noether_predictor import NoetherPredictor
 SEEDS = range(5)
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 RATE = 0.02
-SEQUENCES = 10
+SEQUENCES = 6
 TRAINING = 1500
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from noether_dsl.units import Unit, coherent_units
+from noether_dsl.units import Unit
 from numpy.typing import NDArray
 
-from .data.reading import USUAL, ReadOptions
+from .data.given import conversion
+from .data.reading import USUAL, ReadOptions, listed
 from .data.tables import survey as surveyed
 from .data.trajectories import Trajectories
 from .discovery import law_quantity, rankable
@@ -69,7 +70,7 @@ class Forecasts:
 
 def forecast(
     run: str | Path,
-    data: Sequence[str | Path],
+    data: str | Path | Sequence[str | Path],
     *,
     method: str = "auto",
     until: float | None = None,
@@ -82,6 +83,7 @@ def forecast(
 
     A network learns the run's own data, and the laws are enforced on it (`predict.forecasting`). until, step: forecasts
     cover so much time in such steps, in the run's unit of time; by default they are made for the data's own times.
+    options: how the data are read; inputs that are not called as in the run are the run's columns in its order.
 
     Raises RunFileError for a run without laws, DataError for data with other columns, OptionError for an impossible
     until or step.
@@ -116,62 +118,98 @@ def forecast(
     longest = max(len(t) for t in times)
     padded = torch.tensor(np.stack([t[np.minimum(np.arange(longest), len(t) - 1)] for t in times]))
     first = torch.tensor(np.stack([x[0] for x in starts.states]))
-    with_laws, plain = (states.numpy() for states in found.rollouts(first, padded))
-    cut = [slice(0, len(t)) for t in times]
+    *both, tally = found.rollouts(first, padded)
+    states, plain = ([x[: len(t)] for x, t in zip(each.numpy(), times, strict=True)] for each in both)
     return Forecasts(
         starts,
         times,
-        tuple(x[rows] for x, rows in zip(with_laws, cut, strict=True)),
-        tuple(x[rows] for x, rows in zip(plain, cut, strict=True)),
+        tuple(states),
+        tuple(plain),
         found.method,
         found.errors,
-        found.tally.asked,
-        found.tally.plain,
-        notes,
+        tally.asked,
+        tally.plain,
+        (*notes, *_without_end(starts, states, plain)),
     )
+
+
+def _without_end(starts: Trajectories, states: Sequence[Array], plain: Sequence[Array]) -> list[str]:
+    """Remarks on forecasts that are no numbers at their end."""
+    notes = []
+    for kind, forecasts in (("", states), ("plain ", plain)):
+        lost = [label for label, x in zip(starts.labels, forecasts, strict=True) if not np.isfinite(x).all()]
+        if lost:
+            notes.append(f"{len(lost)} of {len(states)} {kind}forecasts end in no numbers: {listed(lost, 6)}")
+    return notes
 
 
 def _starts(
-    trained_on: Trajectories, paths: Sequence[str | Path], options: ReadOptions
+    run: Trajectories, data: str | Path | Sequence[str | Path], options: ReadOptions
 ) -> tuple[Trajectories, tuple[str, ...], bool]:
     """The data in the run's columns and units, remarks, and whether they say no times."""
-    survey = surveyed(list(paths), replace(options, starts=True, inputs=options.inputs or trained_on.names))
+    survey = surveyed(data, replace(options, starts=True, inputs=options.inputs or run.names))
     found = survey.unwrap()
-    scales = []
-    mine, theirs = (*found.units, found.time_unit), (*trained_on.units, trained_on.time_unit)
-    for name, unit, wanted in zip((*found.names, found.time_name or "time"), mine, theirs, strict=True):
-        if unit is found.time_unit and found.time_name is None:
-            scales.append(1.0)
-            continue
-        both = coherent_units({"run": str(wanted), "data": str(unit)})
-        if both["run"].dimension != both["data"].dimension:
-            if name == found.time_name or not unit.dimension.is_pure:
-                raise DataError(f'{found.origin}: column "{name}" is in {unit}, the run has it in {wanted}')
-            raise DataError(f'{found.origin}: column "{name}" has no unit, the run has it in {wanted}; use --unit')
-        scales.append(both["data"].scale / both["run"].scale)
-    scale_D, clock = np.array(scales[:-1]), scales[-1]
+    if found.dimension != run.dimension:
+        raise OptionError(f"--inputs names {', '.join(found.names)}; the run has the columns {', '.join(run.names)}")
+    same = set(found.names) == set(run.names)
+    places = [found.names.index(name) for name in run.names] if same else list(range(run.dimension))
+    names = tuple(found.names[place] for place in places)
+    factor_D = np.array(
+        [
+            _factor(found, name, found.units[place], unit)
+            for name, place, unit in zip(names, places, run.units, strict=True)
+        ]
+    )
+    clock = 1.0
+    if found.time_name is not None:
+        clock = _factor(found, found.time_name, found.time_unit, run.time_unit)
     converted = replace(
         found,
-        states=tuple(x * scale_D for x in found.states),
+        names=names,
+        symbols=tuple(found.symbols[place] for place in places),
+        states=tuple(x[:, places] * factor_D for x in found.states),
         times=tuple(t * clock for t in found.times),
-        units=tuple(Unit(unit.dimension) for unit in trained_on.units),
-        time_unit=Unit(trained_on.time_unit.dimension),
+        units=tuple(Unit(unit.dimension) for unit in run.units),
+        time_unit=Unit(run.time_unit.dimension),
         given_derivatives=None,
     )
-    return converted, tuple(survey.notes), found.time_name is None or survey.lengthened > 0
+    notes = list(survey.notes)
+    more = sum(bool((x != x[0]).any()) for x in found.states)
+    if found.time_name is None and more:
+        notes.append(
+            f"{found.origin}: without times only the first row of a trajectory is used, and {more} of {len(found)} "
+            "have more; name the column that tells them apart, --trajectory"
+        )
+    return converted, tuple(notes), found.time_name is None or survey.lengthened > 0
+
+
+def _factor(data: Trajectories, name: str, unit: Unit, wanted: Unit) -> float:
+    """From the data's numbers in a column to the run's."""
+    factor = conversion(str(unit), str(wanted))
+    if factor is not None:
+        return factor
+    here = f'{data.origin}: column "{name}"'
+    if unit.dimension.is_pure:
+        raise DataError(f"{here} has no unit, the run has it in {wanted}; write it into the header, or use --unit")
+    if wanted.dimension.is_pure:
+        raise DataError(f"{here} is in {unit}, and in the run it has no unit; leave the unit out")
+    raise DataError(f"{here} is in {unit}, the run has it in {wanted}; convert it, or correct the header with --unit")
 
 
 def _times(starts: Trajectories, until: float | None, step: float | None, lone: bool) -> tuple[Array, ...]:
-    """lone: whether the data hold first states alone, or no times."""
+    """The times of every forecast. lone: whether the data hold first states alone, or no times."""
     if lone and (until is None or step is None):
         raise OptionError(f"{starts.origin}: there are first states and no times; say how far with --until and --step")
     if until is None and step is None:
         return starts.times
     if step is None:
         step = starts.typical_step
-    if not step > 0 or (until is not None and not until > 0):
-        raise OptionError(f"--until {until} --step {step}: both are positive times")
     spans = [until if until is not None else float(t[-1] - t[0]) for t in starts.times]
+    if not (step > 0 and min(spans) > 0):
+        raise OptionError(f"--until {until} --step {step}: both are positive times")
     if max(spans) / step > MOST_SAMPLES:
         raise OptionError(f"--step {step:g} gives more than {MOST_SAMPLES:,} samples; use a longer one")
-    return tuple(t[0] + step * np.arange(round(span / step) + 1) for t, span in zip(starts.times, spans, strict=True))
+    if min(spans) < step:
+        raise OptionError(f"--step {step:g} is longer than a forecast, {min(spans):g}; use a shorter one")
+    # a millionth of a step: 2 / 0.1 may come out as 19.99...
+    return tuple(t[0] + step * np.arange(int(s / step + 1e-6) + 1) for t, s in zip(starts.times, spans, strict=True))

@@ -300,7 +300,7 @@ def show(run: str, as_json: bool, why: bool) -> None:
 @group.command(
     short_help="Forecast from first states with the laws of a run file.",
     epilog="noether-discover predict run.noether starts.csv -o forecast.csv\n"
-    "noether-discover predict run.noether starts.csv --until 20 --step 0.05 -o forecast.csv",
+    "noether-discover predict run.noether starts.csv --until 9 --step 0.1 -o f.csv",
 )
 @RUN
 @FILES

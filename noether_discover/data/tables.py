@@ -107,6 +107,7 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
     origin = tables[0].origin if len(tables) == 1 else f"{tables[0].origin} and {len(tables) - 1} more"
     units = units_of(tables[0].origin, roles, options, found)
     if options.starts:
+        pieces = [piece for piece in pieces if len(piece.times)]
         found.lengthened = sum(len(piece.times) < FEWEST_SAMPLES for piece in pieces)
         pieces = [lengthened(piece) for piece in pieces]
     else:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..data.trajectories import Trajectories
 from ..errors import OptionError, PredictorError
 from . import heads, predictors, protocols
 from .bench import Bench, NetworkSettings, bench_of
-from .predictors import Field, Pull
+from .beside import beside_head
+from .predictors import Field
 from .projection import LevelSet, Tally, projected_field
 from .table import Candidate
 
@@ -22,28 +24,29 @@ METHODS = ("auto", "projection", "structured")
 
 Tick = Callable[[str, int, int], None]
 
+Enforced = Callable[[Tally], Field]
+"""A field with laws inside, which counts the states at which they could not be enforced: the network's stands there."""
+
 
 @dataclass(frozen=True)
 class Forecaster:
     """A predictor with laws inside, beside the network that it began with.
 
     method: how the laws are enforced. errors: of training rollouts beyond noise in standard deviations, by what was
-    tried; "plain" is the network alone. tally: counts the states of every rollout at which a law could not be enforced.
+    tried; "plain" is the network alone.
     """
 
     bench: Bench
     method: str
-    field: Field
-    pull: Pull | None
+    enforced: Enforced
     errors: dict[str, float]
-    tally: Tally
 
-    def rollouts(self, first_KD: Tensor, times_KT: Tensor) -> tuple[Tensor, Tensor]:
-        """With the laws and plain: states [K, T, D] each."""
-        time = self.bench.scales.time
+    def rollouts(self, first_KD: Tensor, times_KT: Tensor) -> tuple[Tensor, Tensor, Tally]:
+        """With the laws and plain: states [K, T, D] each; and how often the laws could be enforced."""
+        time, tally = self.bench.scales.time, Tally()
         with predictors.one_thread():
-            with_laws = predictors.rollout(self.field, first_KD, times_KT, time=time, pull=self.pull)
-            return with_laws, predictors.rollout(self.bench.field(), first_KD, times_KT, time=time)
+            with_laws = predictors.rollout(self.enforced(tally), first_KD, times_KT, time=time)
+            return with_laws, predictors.rollout(self.bench.field(), first_KD, times_KT, time=time), tally
 
 
 def forecaster(
@@ -56,7 +59,7 @@ def forecaster(
     """A network learns the data, and the laws are enforced on it: the way with the best training rollouts is taken.
 
     projection: all laws together, the network trained through them. structured: (A - R) grad g of the first law, the
-    others by projection. auto: the better of the two.
+    others beside it. auto: the better of the two.
 
     Raises PredictorError when there is no law that has finite, different values on the data.
     """
@@ -65,43 +68,57 @@ def forecaster(
     tell = tick or (lambda stage, done, total: None)
     if not laws:
         raise PredictorError("there is no law to be enforced")
-    tally = Tally()
     with predictors.one_thread():
         bench = bench_of(train, settings, lambda step: tell("train", step, settings.steps))
         together = protocols.level_set(laws, bench)
         if not together.usable:
             raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
-        tried: dict[str, tuple[Field, Pull | None]] = {}
+        tried: dict[str, tuple[float, Enforced]] = {}
         ways = [way for way in METHODS[1:] if method in ("auto", way)]
         for done, way in enumerate(ways):
             tell("improve", done, len(ways))
-            make = _projected if way == "projection" else _head
-            tried[way] = make(together, laws, bench, tally)
+            tried[way] = (_projected if way == "projection" else _head)(together, laws, bench)
         tell("improve", len(ways), len(ways))
-        errors = {way: bench.training_errors(f, pull).standard for way, (f, pull) in tried.items()}
-        chosen = min(errors, key=lambda way: (errors[way] != errors[way], errors[way]))
+        errors = {way: error for way, (error, _) in tried.items()}
+        chosen = min(errors, key=lambda way: _order(errors[way]))
         errors["plain"] = bench.training_errors(bench.field()).standard
-    tally.asked = tally.plain = 0
-    return Forecaster(bench, chosen, *tried[chosen], errors, tally)
+    return Forecaster(bench, chosen, tried[chosen][1], errors)
 
 
-def _projected(
-    laws: LevelSet, candidates: Sequence[Candidate], bench: Bench, tally: Tally
-) -> tuple[Field, Pull | None]:
+def _projected(laws: LevelSet, candidates: Sequence[Candidate], bench: Bench) -> tuple[float, Enforced]:
+    """The network trained through the projection, with the strength whose training rollouts are best."""
+
+    def trained(strength: float) -> tuple[float, Enforced]:
+        network, plain = bench.field(protocols.trained_through(laws, strength, bench)), bench.field()
+
+        def with_a_law(x: Tensor) -> Tensor:
+            *_, good = laws.slopes(x)  # where nothing is enforced, what was trained through it is of no use
+            return network(x) if bool(good.all()) else torch.where(good[..., None], network(x), plain(x))
+
+        enforced = lambda tally: projected_field(with_a_law, laws, strength, tally=tally)  # noqa: E731
+        return bench.training_errors(enforced(Tally())).standard, enforced
+
     strengths = protocols.STRENGTHS if any(law.approximate for law in candidates) else (1.0,)
-    best: tuple[float, Field] | None = None
-    for strength in strengths:
-        network = bench.field(protocols.trained_through(laws, strength, bench))
-        f = projected_field(network, laws, strength, tally=tally)
-        error = bench.training_errors(f).standard
-        if best is None or error < best[0]:
-            best = error, f
-    assert best is not None
-    return best[1], None
+    return min(map(trained, strengths), key=lambda one: _order(one[0]))
 
 
-def _head(laws: LevelSet, candidates: Sequence[Candidate], bench: Bench, tally: Tally) -> tuple[Field, Pull | None]:
-    f = heads.fitted(candidates[0].quantity, bench, damped=candidates[0].approximate).field()
-    if len(candidates) > 1:
-        f = projected_field(f, laws.without_first, 1.0, tally=tally)
-    return f, None
+def _head(laws: LevelSet, candidates: Sequence[Candidate], bench: Bench) -> tuple[float, Enforced]:
+    """The head of the first law, fitted, and the other laws beside it."""
+    head, plain = heads.fitted(candidates[0].quantity, bench, damped=candidates[0].approximate).field(), bench.field()
+
+    def enforced(tally: Tally) -> Field:
+        f = beside_head(head, laws, tally=tally)
+
+        def or_plain(x: Tensor) -> Tensor:
+            v = f(x)
+            known = v.isfinite().all(-1, keepdim=True)
+            return v if bool(known.all()) else torch.where(known, v, plain(x))
+
+        return or_plain
+
+    return bench.training_errors(enforced(Tally())).standard, enforced
+
+
+def _order(error: float) -> tuple[bool, float]:
+    """What is no number comes last."""
+    return error != error, error

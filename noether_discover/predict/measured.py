@@ -37,6 +37,10 @@ class Measured:
             torch.tensor(np.stack(counts)),
         )
 
+    def beginning(self, samples: int) -> Measured:
+        """The first samples of every trajectory."""
+        return Measured(self.states[:, :samples], self.times[:, :samples], self.counts[:, :samples])
+
     def cut(self, length: int) -> Measured:
         """The same data in stretches of at most about `length` samples; neighbours share a sample."""
         T = self.states.shape[1]

@@ -4,55 +4,55 @@
     predictor.fit("pendulum.csv")
     forecast = predictor.predict(first_states, times)
 
-K sequences, T samples of one, N states, D state columns.
+    spoken          the laws and the data in the network's own numbers
+    own_network     what the network says, checked; how it is taught and followed
+    projection, own_tailoring, structured, beside       the ways of enforcing
+
+K sequences, T samples of one, N states, D state columns, L laws.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.given import Given, in_their_own_numbers
-from ..data.trajectories import Trajectories
+from ..data.given import Given
 from ..errors import OptionError, PredictorError
 from . import inner, predictors
 from .bench import Bench, NetworkSettings, prepared
+from .beside import beside_head
 from .heads import fitted_constants
 from .inner import InnerSteps
-from .predictors import Field, Pull
+from .own_network import Predicts, evaluating, followed, introduced, look_at_the_kind, said, taught
+from .own_tailoring import Tailoring
+from .predictors import Field, Scales
 from .projection import LevelSet, Tally, projected_field, pulled_back
 from .protocols import STRENGTHS, level_keeping, level_set
-from .spoken import spoken
+from .spoken import sound, spoken
 from .structured import Constants, Measure, head_field, pairs
 from .table import Candidate
 
 Method = Literal["projection", "tailoring", "structured"]
-Predicts = Literal["derivative", "next"]
 Adapt = Literal["state", "sequence"]
-_CHOICES = {
-    "method": ("projection", "tailoring", "structured"),
-    "predicts": ("derivative", "next"),
-    "adapt": ("state", "sequence"),
-}
-_CLOCKED_ON = 64
-_LIKE, _UNLIKE = 0.01, 0.5
-"""Mean squared errors, in squared deviations, of what a network surely predicts and surely does not."""
+
 _MOST_SAMPLES = 2000
+_CLOCKED_ON = 64
 
 
 @dataclass(frozen=True)
 class Forecast:
     """Rollouts from first states.
 
-    states: with the laws, [K, T, D]. plain: the network's own, the same shape; None where there is no network.
-    times: [K, T]. asked, fallbacks: how often a law was to be enforced, and how often it could not be (undefined there,
-    a vanishing gradient, a diverging step): the plain prediction stood in those cases.
+    states: with the laws, [K, T, D]. plain: the network's own, the same shape; None where there is no such prediction
+    (a structured head). times: [K, T].
+    asked, fallbacks: how often a law was to be enforced, and how often it could not be (undefined there, a vanishing
+    gradient, a diverging step): the plain prediction stood in those cases. (Runge-Kutta asks four times a step; a
+    structured head has no plain prediction, and its states are no numbers from where its law is undefined.)
     """
 
     states: Tensor
@@ -60,6 +60,22 @@ class Forecast:
     times: Tensor
     asked: int
     fallbacks: int
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What `fit` took from data.
+
+    step: the typical one, a network of next states makes it. strength: of a projection. clock: of tailoring.
+    constants: of a head without a network.
+    """
+
+    laws: LevelSet
+    scales: Scales
+    step: float
+    strength: float
+    clock: float = 1.0
+    constants: Constants | None = None
 
 
 class NoetherPredictor(nn.Module):
@@ -81,10 +97,10 @@ class NoetherPredictor(nn.Module):
         regular expression on parameter names.
     approximate: whether the levels of callables may change along the data; a Discovery knows which of its laws do.
     columns: the network's columns with units, such as ("q [deg]", "p [kg*m/s]"); by default a Discovery's own columns,
-        in their order and in the file's units.
+        in their order and in the file's units. With callables they are those of the data.
 
-    The network's own numbers are those of the file, and `fit` has to see some of them first: it takes the size of
-    columns, speeds and laws from there. After training through a law the network is of no use without it.
+    `fit` has to see some data first: it takes the size of columns, speeds and laws from there. Times, and so dx/dt, are
+    in the file's unit of time. After training through a law the network is of no use without it.
 
     Raises PredictorError, at construction, for laws or columns that do not fit.
     """
@@ -105,359 +121,285 @@ class NoetherPredictor(nn.Module):
         approximate: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("method", method), ("predicts", predicts), ("adapt", adapt)):
-            if value not in _CHOICES[name]:
-                raise OptionError(f'{name} cannot be "{value}"; it is one of {", ".join(_CHOICES[name])}')
-        if strength != "auto" and not 0 <= strength <= 1:
-            raise OptionError(f"strength {strength} is no share of a violation; it is from 0 to 1")
+        for name, value, kind in (
+            ("method", method, Method),
+            ("predicts", predicts, Predicts),
+            ("adapt", adapt, Adapt),
+        ):
+            if value not in get_args(kind):
+                raise OptionError(f'{name} cannot be "{value}"; it is one of {", ".join(get_args(kind))}')
+        if strength != "auto" and not (isinstance(strength, int | float) and 0 <= strength <= 1):
+            raise OptionError(f'strength {strength} is no share of a violation; it is from 0 to 1, or "auto"')
         if not rate > 0 or steps < 0:
             raise OptionError(f"rate {rate} and steps {steps} cannot be used; a rate is above 0, steps are 0 or more")
         if model is None and method != "structured":
             raise PredictorError('there is no network; method="structured" is the one that needs none')
+        if model is not None and not isinstance(model, nn.Module):
+            raise PredictorError(f"the network is a {type(model).__name__}; wanted is a torch.nn.Module")
         if predicts == "next" and method == "structured":
             raise PredictorError('a structured head predicts derivatives; use predicts="derivative"')
         self.model = model
-        self.quantities, self.approximate = spoken(laws, columns, approximate)
-        self.predicts, self.method = predicts, method
-        self.strength = strength
+        self.spoken = spoken(laws, columns, approximate)
+        self.predicts, self.method, self.adapt, self.strength = predicts, method, adapt, strength
         self.inner = InnerSteps(rate, steps, adapted)
-        self.adapt = adapt
-        self.constants: Constants | None = None
-        self._bench: Bench | None = None
-        self._laws: LevelSet | None = None
-        self._chosen_strength = 1.0
-        self._next_step = self._clock = math.nan
+        self._seen: _Seen | None = None
 
-    # --- what the network says, checked -----------------------------------------------------------------------------
-
-    def _plain(self, x_ND: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The network's own prediction in float64. Raises PredictorError for an output of the wrong shape."""
-        assert self.model is not None
-        dtype = next((p.dtype for p in self.model.parameters()), x_ND.dtype)
-        if parameters is None:
-            out = self.model(x_ND.to(dtype))
-        else:
-            from torch.func import functional_call
-
-            out = functional_call(self.model, dict(parameters), (x_ND.to(dtype),))
-        if not isinstance(out, Tensor) or out.shape != self._shape(x_ND):
-            shown = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            raise PredictorError(
-                f"the network puts out {shown} for states {tuple(x_ND.shape)}; wanted is {tuple(self._shape(x_ND))}"
-                + (", the head's coefficients" if self.method == "structured" else ", a number for each column")
-            )
-        return out.to(x_ND.dtype)
-
-    def _shape(self, x_ND: Tensor) -> torch.Size:
-        if self.method != "structured":
-            return x_ND.shape
-        D = x_ND.shape[-1]
-        return torch.Size((*x_ND.shape[:-1], len(pairs(D)) + D * self.approximate[0]))
-
-    # --- fitting ----------------------------------------------------------------------------------------------------
-
-    def fit(
-        self,
-        data: Given,
-        *,
-        epochs: int = 100,
-        learning_rate: float = 1e-3,
-        seed: int = 0,
-    ) -> NoetherPredictor:
-        """Take the sizes of things from data, and train the network through the enforcement for some epochs.
-
-        data: a file, a frame, Trajectories, or (states, times): K arrays [T, D] with K arrays [T] (or one for all).
-        epochs: full-batch Adam steps; the last half of the weights is averaged. 0 leaves the network as it is.
-        A structured head without a network fits its constants instead, and refines the law's parameters.
-
-        Raises PredictorError when the network's output has the wrong shape, looks like the other kind of prediction, or
-        no gradient reaches its parameters.
-        """
-        trajectories = in_their_own_numbers(data)
-        bench = prepared(trajectories, NetworkSettings(samples=_MOST_SAMPLES, seed=seed, epochs=max(epochs, 1)))
-        self._bench = bench
-        pairs_of = zip(self.quantities, self.approximate, strict=True)
-        self._laws = level_set([Candidate("law", quantity, soft) for quantity, soft in pairs_of], bench)
-        if not self._laws.usable:
-            raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
-        x_ND, target_ND, size_D = self._task(bench, trajectories)
-        self._next_step = trajectories.typical_step
-        if self.model is None:
-            self.constants = fitted_constants(self.quantities[0], bench, damped=self.approximate[0])
-            return self
-        with torch.no_grad():
-            self._plain(x_ND[:2])
-        if self.method != "structured":
-            self._look_at_the_kind(bench)
-        if self.method == "tailoring":
-            some = torch.linspace(0, len(x_ND) - 1, min(len(x_ND), _CLOCKED_ON)).round().long()
-            self._clock = 1.0
-            self._clock = inner.clock(self.model, self._state_loss, self._state_queries(x_ND[some]), self.inner)
-        if epochs:
-            self._train(x_ND, target_ND, size_D, epochs, learning_rate)
-        if self.strength == "auto" and any(self.approximate) and self.method == "projection":
-            self._choose_strength(bench)
-        return self
-
-    def _task(self, bench: Bench, trajectories: Trajectories) -> tuple[Tensor, Tensor, Tensor]:
-        """States, what is to be predicted there, and the size of its columns."""
-        if self.predicts == "derivative":
-            return bench.states, bench.rates_of_change, bench.scales.speed
-        data, step = bench.train, trajectories.typical_step
-        regular = (data.times.diff(dim=-1) - step).abs() < 1e-3 * step
-        pairs_KT = data.counts[:, 1:] & regular
-        if not bool(pairs_KT.any()):
-            raise PredictorError("no two samples are one typical step apart: next states need evenly spaced samples")
-        x_ND, next_ND = data.states[:, :-1][pairs_KT], data.states[:, 1:][pairs_KT]
-        some = torch.linspace(0, len(x_ND) - 1, min(len(x_ND), _MOST_SAMPLES)).round().long()
-        return x_ND[some], next_ND[some], (next_ND - x_ND).std(0, correction=0).clamp(min=1e-300)
-
-    def _look_at_the_kind(self, bench: Bench) -> None:
-        """Whether a network that is trained already predicts what it was said to predict."""
-        with torch.no_grad():
-            out_ND = self._plain(bench.states)
-        scales = bench.scales
-        ahead_ND = bench.states + bench.step * bench.rates_of_change
-        as_rates = float(((out_ND - bench.rates_of_change) / scales.speed).square().mean())
-        as_states = float(((out_ND - ahead_ND) / scales.spread).square().mean())
-        if self.predicts == "derivative" and as_states < _LIKE < _UNLIKE < as_rates:
-            raise PredictorError('the network\'s output looks like the next state, not dx/dt: say predicts="next"')
-        if self.predicts == "next" and as_rates < _LIKE < _UNLIKE < as_states:
-            raise PredictorError(
-                'the network\'s output looks like dx/dt, not the next state: say predicts="derivative"'
-            )
-
-    def _train(self, x_ND: Tensor, target_ND: Tensor, size_D: Tensor, epochs: int, rate: float) -> None:
-        assert self.model is not None
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        if not parameters:
-            raise PredictorError("the network has no parameters to train; use epochs=0")
-        adam = torch.optim.Adam(parameters, lr=rate)
-        sums = [torch.zeros_like(p, dtype=torch.float64) for p in parameters]
-        averaged = max(epochs // 2, 1)
-        with predictors.one_thread():
-            for epoch in range(epochs):
-                adam.zero_grad()
-                loss = ((self(x_ND) - target_ND) / size_D).square().mean()
-                self._backward(loss, parameters)
-                adam.step()
-                if epoch >= epochs - averaged:
-                    for total, p in zip(sums, parameters, strict=True):
-                        total += p.detach()
-        with torch.no_grad():
-            for total, p in zip(sums, parameters, strict=True):
-                p.copy_((total / averaged).to(p.dtype))
-        adam.zero_grad()
-
-    def _backward(self, loss: Tensor, parameters: list[nn.Parameter]) -> None:
-        try:
-            if loss.requires_grad:
-                loss.backward()
-        except RuntimeError as problem:
-            words = str(problem).strip().splitlines()[0][:120]
-            raise PredictorError(
-                f"the network cannot be differentiated twice, which training through inner steps needs ({words}); "
-                'use method="projection", or epochs=0'
-            ) from problem
-        if all(p.grad is None for p in parameters):
-            raise PredictorError(
-                "no gradient reaches the network's parameters; is something in it detached? "
-                "Use epochs=0 to leave it as it is"
-            )
-
-    def _choose_strength(self, bench: Bench) -> None:
-        data = bench.train
-        errors = {}
-        for strength in STRENGTHS:
-            self._chosen_strength = strength
-            away = (self.predict(data.states[:, 0], data.times).states - data.states)[:, 1:][data.counts[:, 1:]]
-            errors[strength] = float((away / bench.scales.spread).square().mean())
-        finite = {s: e for s, e in errors.items() if e == e}
-        self._chosen_strength = min(finite, key=lambda s: finite[s], default=1.0)
-
-    # --- predicting -------------------------------------------------------------------------------------------------
+    @property
+    def quantities(self) -> tuple[Any, ...]:
+        """The laws on the network's states."""
+        return self.spoken.quantities
 
     @property
     def used_strength(self) -> float:
         """The strength in use."""
-        return self._chosen_strength if self.strength == "auto" else float(self.strength)
+        return self._ready().strength
+
+    @property
+    def constants(self) -> Constants | None:
+        """Those of a structured head without a network, once they are fitted."""
+        return self._ready().constants
+
+    def _ready(self) -> _Seen:
+        if self._seen is None:
+            raise PredictorError("the predictor has seen no data yet; call fit(data), with epochs=0 to train nothing")
+        return self._seen
+
+    def _plain(self, x_ND: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The network's own output."""
+        assert self.model is not None
+        return said(self.model, x_ND, self._outputs(x_ND.shape[-1]), parameters)
+
+    def _outputs(self, columns: int) -> int:
+        if self.method != "structured":
+            return columns
+        return len(pairs(columns)) + columns * self.spoken.approximate[0]
+
+    # --- fitting ----------------------------------------------------------------------------------------------------
+
+    def fit(self, data: Given, *, epochs: int = 100, learning_rate: float = 1e-3, seed: int = 0) -> NoetherPredictor:
+        """Take the sizes of things from data, and train the network through the enforcement for some epochs.
+
+        data: a file, a frame, Trajectories, or (states, times): K arrays [T, D] with K arrays [T] (or one for all).
+            Columns with names are put into the network's order and units.
+        epochs: full-batch Adam steps; the last half of the weights is averaged. 0 leaves the network as it is.
+        seed: of dropout. A structured head without a network fits its constants instead, and refines the law's
+            parameters.
+
+        Raises PredictorError when the network's output has the wrong shape, looks like the other kind of prediction, or
+        no gradient reaches its parameters; and for data whose columns or units are not the network's.
+        """
+        if epochs < 0 or not learning_rate > 0:
+            raise OptionError(f"epochs {epochs} and learning_rate {learning_rate} cannot be used")
+        trajectories = self.spoken.data(data)
+        settings = NetworkSettings(samples=_MOST_SAMPLES, hidden=1, seed=seed)
+        if self.predicts == "next":  # it learns from neighbours wherever they are
+            settings = replace(settings, horizon=max(map(len, trajectories.times)))
+        bench = prepared(trajectories, settings)
+        for quantity in self.quantities:
+            sound(quantity, bench.states[:2])
+        laws = level_set(
+            [Candidate("law", *law) for law in zip(self.quantities, self.spoken.approximate, strict=True)], bench
+        )
+        if not laws.usable:
+            raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
+        seen = _Seen(laws, bench.scales, bench.step, 1.0 if self.strength == "auto" else float(self.strength))
+        if self.model is None:
+            constants = fitted_constants(self.quantities[0], bench, damped=self.spoken.approximate[0])
+            self._seen = replace(seen, constants=constants)
+            return self
+        introduced(self.model, bench.states[:2], self._outputs(bench.states.shape[1]))
+        if self.method != "structured":
+            with torch.no_grad(), evaluating(self.model):
+                look_at_the_kind(self._plain(bench.states), self.predicts, bench)
+        if self.method == "tailoring":
+            with evaluating(self.model):
+                seen = replace(seen, clock=self._tailoring(seen).clock_at(_some(bench.states, _CLOCKED_ON)))
+        self._seen = seen
+        if epochs:
+            if self.method == "tailoring" and self.adapt == "state":
+                with evaluating(self.model):
+                    self._tailoring(seen).look_at_the_second_order(bench.states)
+            x_ND, target_ND, size_D = self._task(bench)
+            taught(
+                self.model, lambda: ((self(x_ND) - target_ND) / size_D).square().mean(), epochs, learning_rate, seed
+            )  # fmt: skip
+        if self.strength == "auto" and any(self.spoken.approximate) and self.method == "projection":
+            self._seen = replace(seen, strength=self._best_strength(bench))
+        return self
+
+    def _task(self, bench: Bench) -> tuple[Tensor, Tensor, Tensor]:
+        """States, what is to be predicted there, and the size of its columns."""
+        assert self.model is not None
+        most = _MOST_SAMPLES
+        if self.method == "tailoring" and self.adapt == "state":
+            most = max(_CLOCKED_ON, min(most, inner.AT_ONCE // sum(p.numel() for p in self.model.parameters())))
+        if self.predicts == "derivative":
+            return _some(bench.states, most), _some(bench.rates_of_change, most), bench.scales.speed
+        data = bench.train
+        pairs_KT = data.counts[:, 1:] & _are_steps(data.times.diff(dim=-1), bench.step)
+        if not bool(pairs_KT.any()):
+            raise PredictorError("no two samples are one typical step apart: next states need evenly spaced samples")
+        x_ND, next_ND = data.states[:, :-1][pairs_KT], data.states[:, 1:][pairs_KT]
+        size_D = (next_ND - x_ND).std(0, correction=0)
+        return _some(x_ND, most), _some(next_ND, most), torch.where(size_D > 0, size_D, 1.0)
+
+    def _best_strength(self, bench: Bench) -> float:
+        """The strength with the best training rollouts; 1 when none has any."""
+        data, seen = bench.train, self._ready()
+        counts_KT = data.counts.clone()
+        if self.predicts == "next":  # a network's own steps say nothing beyond a hole
+            counts_KT[:, 1:] &= _are_steps(data.times.diff(dim=-1), bench.step).cummin(-1).values
+        errors = {}
+        with torch.no_grad(), predictors.one_thread(), evaluating(self.model):
+            for strength in STRENGTHS:
+                states = self._enforced_rollouts(replace(seen, strength=strength), data.states[:, 0], data.times)
+                away_ND = (states - data.states)[:, 1:][counts_KT[:, 1:]]
+                errors[strength] = float((away_ND / bench.scales.spread).square().mean())
+        finite = {s: e for s, e in errors.items() if e == e}
+        return min(finite, key=lambda s: finite[s], default=1.0)
+
+    # --- predicting -------------------------------------------------------------------------------------------------
 
     def forward(self, x: Tensor, tally: Tally | None = None) -> Tensor:
         """What the network predicts at states [..., D] with the laws enforced; differentiable by states and weights.
 
         tally: counts the states at which a law could not be enforced.
         """
-        laws = self._ready()
+        seen = self._ready()
+        self._look_at_the_columns(x)
         rows_ND = x.reshape(-1, x.shape[-1]).to(torch.float64)
-        if self.method == "tailoring":
-            out = self._plain(rows_ND) if self.adapt == "sequence" else self._tailored(rows_ND, tally)
-        elif self.predicts == "next":
-            with torch.no_grad():
-                step = torch.full(rows_ND.shape[:-1], self._next_step, dtype=torch.float64)
-            goal_NL = laws.decay.after(laws.values(rows_ND), step)
+        if self.method == "projection" and self.predicts == "next":
+            step_N = torch.full(rows_ND.shape[:-1], seen.step, dtype=torch.float64)
+            goal_NL = seen.laws.decay.after(_levels(seen.laws, rows_ND), step_N)
             plain_ND = self._plain(rows_ND)
-            out = pulled_back(laws, plain_ND, goal_NL, self.used_strength, differentiable=True, tally=tally)
+            out = pulled_back(seen.laws, plain_ND, goal_NL, seen.strength, differentiable=True, tally=tally)
         else:
-            out = self._field(differentiable=True, tally=tally)(rows_ND)
+            by_states = torch.is_grad_enabled() and x.requires_grad
+            out = self._prediction(seen, differentiable=by_states, tally=tally)(rows_ND)
         return out.reshape(x.shape).to(x.dtype)
 
-    def _ready(self) -> LevelSet:
-        if self._laws is None:
-            raise PredictorError("the predictor has seen no data yet; call fit(data), with epochs=0 to train nothing")
-        return self._laws
+    def _prediction(self, seen: _Seen, *, differentiable: bool, tally: Tally | None) -> Field:
+        """What is predicted at a state for itself: all but projected next states, which have a level to keep.
 
-    def _field(self, *, differentiable: bool, tally: Tally | None) -> Field:
-        """Projection, or the head: a vector field."""
-        laws = self._ready()
+        differentiable: by the states.
+        """
+        if self.method == "structured":
+            return self._head(seen, differentiable=differentiable, tally=tally)
         if self.method == "projection":
-            return projected_field(self._plain, laws, self.used_strength, differentiable=differentiable, tally=tally)
-        f = self._head(differentiable=differentiable)
-        if len(self.quantities) == 1:
-            return f
-        return projected_field(f, laws, 1.0, differentiable=differentiable, tally=tally)
+            return projected_field(self._plain, seen.laws, seen.strength, differentiable=differentiable, tally=tally)
+        if self.adapt == "sequence" or not self.inner.steps:
+            return self._plain
+        return lambda x_ND: self._tailoring(seen).prediction(x_ND, tally)
 
-    def _head(self, *, differentiable: bool) -> Field:
-        if self.model is None:
-            assert self.constants is not None
-            return self.constants.field()
-        assert self._bench is not None
-        scales = self._bench.scales
-        measure = Measure(scales.speed * scales.time, scales.time, float(self._ready().scale[0]))
+    def _tailoring(self, seen: _Seen) -> Tailoring:
+        assert self.model is not None
+        return Tailoring(self.model, seen.laws, self.inner, self.predicts, seen.step, seen.clock)
+
+    def _head(self, seen: _Seen, *, differentiable: bool, tally: Tally | None) -> Field:
+        """The structured head as a field, the further laws beside it."""
+        measure = Measure(seen.scales.speed * seen.scales.time, seen.scales.time, float(seen.laws.scale[0]))
+        fitted, quantity = seen.constants, self.quantities[0]
+        if fitted is not None:
+            measure, quantity = fitted.measure, fitted.law
 
         def coefficients(x_ND: Tensor) -> tuple[Tensor, Tensor]:
-            out = self._plain(x_ND)
-            entries = len(pairs(x_ND.shape[-1]))
-            friction = out[..., entries:] if self.approximate[0] else torch.zeros_like(x_ND)
+            if fitted is not None:
+                return fitted.entries, fitted.friction
+            out, entries = self._plain(x_ND), len(pairs(x_ND.shape[-1]))
+            friction = out[..., entries:] if self.spoken.approximate[0] else torch.zeros_like(x_ND)
             return out[..., :entries], friction
 
-        return head_field(self.quantities[0], measure, coefficients, differentiable=differentiable)
-
-    # --- tailoring --------------------------------------------------------------------------------------------------
-
-    def _state_queries(self, x_ND: Tensor) -> inner.Query:
-        """What a state's loss needs: the state; the laws' gradients and wanted rates there, or their wanted levels."""
-        laws = self._ready()
-        if self.predicts == "next":
-            step_N = torch.full(x_ND.shape[:-1], self._next_step, dtype=torch.float64)
-            return x_ND, laws.decay.after(laws.values(x_ND), step_N)
-        g_NL, G_NLD, good_N = laws.slopes(x_ND, differentiable=x_ND.requires_grad)
-        return x_ND, G_NLD, torch.where(good_N[..., None], laws.decay.rate(g_NL) / laws.scale, 0.0)
-
-    def _state_loss(self, parameters: Mapping[str, Tensor], query: inner.Query) -> Tensor:
-        """One state's Noether loss: the violations of its own prediction, squared and summed over the laws."""
-        laws = self._ready()
-        out_ND = self._plain(query[0][None], parameters)
-        if self.predicts == "next":
-            r_L = (laws.values(out_ND)[0] - query[1]) / laws.scale
-        else:
-            r_L = (query[1] * out_ND[0]).sum(-1) - query[2]
-        return self._clock * r_L.square().sum()
-
-    def _tailored(self, x_ND: Tensor, tally: Tally | None) -> Tensor:
-        """Every state's prediction by weights of its own."""
-        from torch.func import vmap
-
-        assert self.model is not None
-        queries = self._state_queries(x_ND)
-        graph = torch.is_grad_enabled()
-        weights, better_N = inner.tailored(self.model, self._state_loss, queries, self.inner, create_graph=graph)
-        if tally is not None:
-            tally.add(better_N)
-        fixed = {name: p for name, p in self.model.named_parameters() if name not in weights}
-
-        def predict(mine: inner.Adapted, x_D: Tensor) -> Tensor:
-            return self._plain(x_D[None], {**fixed, **mine})[0]
-
-        out: Tensor = vmap(predict, randomness="same")(weights, x_ND)
-        return out
-
-    def _sequence_loss(self, parameters: Mapping[str, Tensor], query: inner.Query) -> Tensor:
-        """A sequence's Noether loss: how far its own rollout leaves the levels of its first state (Eq. 2a)."""
-        laws = self._ready()
-        x0_D, times_T, goal_TL = query
-        states_TD = self._own_rollout(x0_D, times_T, parameters)
-        return self._clock * ((laws.values(states_TD[1:]) - goal_TL[1:]) / laws.scale).square().sum(-1).mean()
-
-    def _own_rollout(self, x0_D: Tensor, times_T: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """The plain network's rollout [T, D] with these weights, with its graph."""
-        x, states = x0_D[None], [x0_D[None]]
-        for step, parts in zip(times_T.diff(), self._parts, strict=True):
-            for _ in range(1 if self.predicts == "next" else parts):
-                if self.predicts == "next":
-                    x = self._plain(x, parameters)
-                else:
-                    x = predictors.runge_kutta(lambda x: self._plain(x, parameters), x, step / parts)
-            states.append(x)
-        return torch.cat(states)
-
-    def _tailored_sequences(self, x0_KD: Tensor, times_KT: Tensor, tally: Tally) -> Tensor:
-        """Rollouts by weights that every sequence has of its own, adapted to its own rollout."""
-        from torch.func import vmap
-
-        assert self.model is not None
-        assert self._bench is not None
-        laws = self._ready()
-        self._parts = predictors.parts(times_KT.diff(dim=-1), self._bench.scales.time)
-        since_KT = times_KT - times_KT[:, :1]
-        goal_KTL = laws.decay.after(laws.values(x0_KD)[:, None, :], since_KT)
-        queries = (x0_KD, times_KT, goal_KTL)
-        self._clock = 1.0
-        self._clock = inner.clock(self.model, self._sequence_loss, queries, self.inner)
-        weights, better_K = inner.tailored(self.model, self._sequence_loss, queries, self.inner, create_graph=False)
-        tally.add(better_K)
-        fixed = {name: p.detach() for name, p in self.model.named_parameters() if name not in weights}
-
-        def roll(mine: inner.Adapted, x0_D: Tensor, times_T: Tensor) -> Tensor:
-            return self._own_rollout(x0_D, times_T, {**fixed, **mine})
-
-        states: Tensor = vmap(roll, randomness="same")(weights, x0_KD, times_KT)
-        return states
-
-    # --- rollouts ---------------------------------------------------------------------------------------------------
+        f = head_field(quantity, measure, coefficients, differentiable=differentiable)
+        return beside_head(f, seen.laws, differentiable=differentiable, tally=tally)
 
     @torch.no_grad()
     def predict(self, first: Any, times: Any) -> Forecast:
         """Rollouts from first states [K, D] (or one, [D]) at times [T], the same for all, or [K, T].
 
         A network of derivatives is integrated by Runge-Kutta steps; one of next states makes its own steps, and the
-        times have to be one of its steps apart. Both are rolled out plainly as well.
+        times have to be one of its steps apart. Both are rolled out plainly as well. The network is in evaluation mode.
 
-        Raises PredictorError before `fit`, and for times that a network of next states cannot reach.
+        Raises PredictorError before `fit`, for first states that are no numbers or have other columns, and for times
+        that do not increase or that a network of next states cannot reach.
         """
-        laws = self._ready()
-        assert self._bench is not None
-        x0_KD = torch.atleast_2d(torch.as_tensor(np.asarray(first), dtype=torch.float64))
-        times_T = torch.as_tensor(np.asarray(times), dtype=torch.float64)
-        times_KT = torch.atleast_2d(times_T).expand(len(x0_KD), -1)
-        if times_KT.shape[1] < 2 or not bool((times_KT.diff(dim=-1) >= 0).all()):
-            raise PredictorError("times have to be two or more, and to increase")
-        steps_KT = times_KT.diff(dim=-1)
-        if self.predicts == "next" and not torch.allclose(steps_KT, torch.tensor(self._next_step).double(), rtol=1e-2):
+        seen = self._ready()
+        x0_KD = torch.atleast_2d(_numbers(first, "first states"))
+        self._look_at_the_columns(x0_KD)
+        if x0_KD.dim() > 2:
+            raise PredictorError(f"first states are {tuple(x0_KD.shape)}; wanted is [K, D] or [D]")
+        times_KT = torch.atleast_2d(_numbers(times, "times"))
+        if len(times_KT) not in (1, len(x0_KD)) or times_KT.dim() != 2:
             raise PredictorError(
-                f"a network of next states makes steps of {self._next_step:.6g}; the times have to be that far apart"
+                f"times are {tuple(times_KT.shape)} for {len(x0_KD)} first states; wanted is [T] or [K, T]"
+            )
+        times_KT = times_KT.expand(len(x0_KD), -1)
+        steps_KT = times_KT.diff(dim=-1)
+        if not steps_KT.shape[1] or not bool((steps_KT > 0).all()):
+            raise PredictorError("times have to be two or more, and to increase")
+        if self.predicts == "next" and not bool(_are_steps(steps_KT, seen.step, within=1e-2).all()):
+            raise PredictorError(
+                f"a network of next states makes steps of {seen.step:.6g}; the times have to be that far apart"
             )
         tally = Tally()
-        with predictors.one_thread():
+        with predictors.one_thread(), evaluating(self.model):
             has_plain = self.model is not None and self.method != "structured"
-            plain = self._roll(self._plain, x0_KD, times_KT) if has_plain else None
-            if self.method == "tailoring" and self.adapt == "sequence":
-                states = self._tailored_sequences(x0_KD, times_KT, tally)
-            elif self.method == "tailoring":
-                states = self._roll(lambda x: self._tailored(x, tally), x0_KD, times_KT)
-            elif self.predicts == "next":
-                pull = level_keeping(laws, self.used_strength, tally)
-                states = self._roll(self._plain, x0_KD, times_KT, pull)
-            else:
-                states = self._roll(self._field(differentiable=False, tally=tally), x0_KD, times_KT)
+            plain = self._followed(self._plain, x0_KD, times_KT) if has_plain else None
+            states = self._enforced_rollouts(seen, x0_KD, times_KT, plain, tally)
         return Forecast(states, plain, times_KT, tally.asked, tally.plain)
 
-    def _roll(self, f: Field, x0_KD: Tensor, times_KT: Tensor, pull: Pull | None = None) -> Tensor:
-        """Rollouts of a field, or of a network of next states."""
-        assert self._bench is not None
-        if self.predicts == "derivative":
-            return predictors.rollout(f, x0_KD, times_KT, time=self._bench.scales.time)
-        states = [x0_KD]
-        for since_K in (times_KT - times_KT[:, :1]).unbind(1)[1:]:
-            x_KD = f(states[-1])
-            states.append(x_KD if pull is None else pull(x_KD, x0_KD, since_K))
-        return torch.stack(states, dim=1)
+    def _enforced_rollouts(
+        self, seen: _Seen, x0_KD: Tensor, times_KT: Tensor, plain: Tensor | None = None, tally: Tally | None = None
+    ) -> Tensor:
+        """Rollouts [K, T, D] with the laws."""
+        if self.method == "tailoring" and self.adapt == "sequence" and self.inner.steps:
+            assert plain is not None
+            parts_T = predictors.parts(times_KT.diff(dim=-1), seen.scales.time)
+            return self._tailoring(seen).rollouts(plain, times_KT, parts_T, tally or Tally())
+        if self.method == "projection" and self.predicts == "next":
+            pull = level_keeping(seen.laws, seen.strength, tally)
+            return followed(self._plain, x0_KD, times_KT, "next", [1] * (times_KT.shape[1] - 1), pull)
+        return self._followed(self._prediction(seen, differentiable=False, tally=tally), x0_KD, times_KT)
+
+    def _followed(self, f: Field, x0_KD: Tensor, times_KT: Tensor) -> Tensor:
+        parts_T = predictors.parts(times_KT.diff(dim=-1), self._ready().scales.time)
+        return followed(f, x0_KD, times_KT, self.predicts, parts_T)
+
+    def _look_at_the_columns(self, x: Tensor) -> None:
+        columns = len(self._ready().scales.spread)
+        if x.shape[-1:] != (columns,):
+            raise PredictorError(
+                f"states are {tuple(x.shape)}; their last axis holds the {columns} columns of the data"
+            )
+
+
+def _levels(laws: LevelSet, x_ND: Tensor) -> Tensor:
+    """The laws' values [N, L], and NaN without a gradient where they are undefined."""
+    with torch.no_grad():
+        known_N = laws.values(x_ND).isfinite().all(-1)
+    if bool(known_N.all()):
+        return laws.values(x_ND)
+    g_NL = torch.full((len(x_ND), len(laws.quantities)), torch.nan, dtype=x_ND.dtype)
+    if bool(known_N.any()):
+        g_NL[known_N] = laws.values(x_ND[known_N])
+    return g_NL
+
+
+def _some(x_ND: Tensor, most: int) -> Tensor:
+    """At most so many rows, evenly spread."""
+    return x_ND[torch.linspace(0, len(x_ND) - 1, min(len(x_ND), most)).round().long()]
+
+
+def _are_steps(steps: Tensor, step: float, within: float = 1e-3) -> Tensor:
+    """Which times between samples are one step."""
+    return (steps - step).abs() < within * step
+
+
+def _numbers(given: Any, what: str) -> Tensor:
+    """Finite numbers in float64. Raises PredictorError for anything else."""
+    try:
+        found = given.detach().double() if isinstance(given, Tensor) else torch.tensor(np.asarray(given, dtype=float))
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise PredictorError(f"{what} are no array of numbers ({problem})") from problem
+    if not bool(found.isfinite().all()) or not found.numel():
+        raise PredictorError(f"{what} hold values that are not finite, or none at all")
+    return found

@@ -115,12 +115,6 @@ class LevelSet:
         """Whether every law has finite values that differ over the data."""
         return bool((self.scale.isfinite() & (self.scale > 0)).all())
 
-    @property
-    def without_first(self) -> LevelSet:
-        """The other laws."""
-        decay = Decay(self.decay.a[1:], self.decay.b[1:])
-        return LevelSet(self.quantities[1:], self.scale[1:], self.metric, decay)
-
     def values(self, x_ND: Tensor) -> Tensor:
         """The laws' values [..., L] at states [..., D]."""
         rows_ND = x_ND.reshape(-1, x_ND.shape[-1])

@@ -1,20 +1,38 @@
-"""Laws in the numbers that a user's network speaks: the order of its columns, and their units.
+"""Laws and data in the numbers that a user's network speaks: the order of its columns, and their units.
 
-D state columns.
+N states, D state columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from noether_dsl.units import UnitError, coherent_units
+from noether_dsl.units import UnitError, read_unit
 from torch import Tensor
 
+from ..data.given import Given, are_arrays, conversion, in_other_numbers, in_their_own_numbers, trajectories_of
+from ..data.headers import parse_header
+from ..data.trajectories import Trajectories
 from ..errors import PredictorError
 from .noether_loss import Quantity
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the network: its number times `scale` is one in `unit`."""
+
+    name: str
+    unit: str
+    scale: float = 1.0
+
+    @property
+    def shown(self) -> str:
+        """For messages."""
+        unit = "a pure number" if self.unit in ("", "1") else self.unit
+        return unit if self.scale == 1 else f"units of {self.scale:.6g} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -47,10 +65,52 @@ class SpokenLaw:
         return value
 
 
-def spoken(
-    laws: Any, columns: Sequence[str] | None, approximate: bool = False
-) -> tuple[tuple[Quantity, ...], tuple[bool, ...]]:
-    """The laws on the network's states, and which of them are approximate.
+@dataclass(frozen=True)
+class Spoken:
+    """Laws on the network's states, which of them are approximate, and the network's columns where they have names."""
+
+    quantities: tuple[Quantity, ...]
+    approximate: tuple[bool, ...]
+    columns: tuple[Column, ...] | None = None
+
+    def data(self, given: Given) -> Trajectories:
+        """Data in the network's numbers: its columns, in its order and its units.
+
+        Raises PredictorError when the data lack a column, or have it in a unit that the network's cannot have.
+        """
+        if self.columns is None:
+            return in_their_own_numbers(given)
+        names = [column.name for column in self.columns]
+        found = trajectories_of(given, names)
+        if are_arrays(given):
+            if found.dimension != len(names):
+                raise PredictorError(
+                    f"the arrays have {found.dimension} columns and the network {len(names)}: {', '.join(names)}"
+                )
+            return found
+        places, factors = [], []
+        for column in self.columns:
+            if column.name not in found.names:
+                raise PredictorError(
+                    f'{found.origin}: the network has a column "{column.name}" and the data have none; '
+                    f"they have {', '.join(found.names)}"
+                )
+            place = found.names.index(column.name)
+            factor = conversion(str(found.units[place]), column.unit)
+            if factor is None:
+                unit = found.units[place]
+                has = "no unit" if unit.dimension.is_pure else f"the unit {unit}"
+                raise PredictorError(
+                    f'{found.origin}: column "{column.name}" has {has}, and the network has it in {column.shown}; '
+                    "write the unit into the header, or convert the column"
+                )
+            places.append(place)
+            factors.append(factor / column.scale)
+        return in_other_numbers(found, places, factors)
+
+
+def spoken(laws: Any, columns: Sequence[str] | None, approximate: bool = False) -> Spoken:
+    """The laws as the network's states can be put to them.
 
     laws: a Discovery (all its laws but constraints), a callable on states [N, D] -> [N] (a law of a Discovery, a module
         that was exported, a function), or several of them.
@@ -63,40 +123,69 @@ def spoken(
         numbers = [k for k, law in enumerate(laws.laws) if law["verdict"] in ("LAW", "APPROXIMATE")]
         if not numbers:
             raise PredictorError(f"the discovery holds no law to be enforced; it says {laws.verdict}: {laws.reason}")
-        places, factors = _matched(laws, columns)
+        theirs = tuple(
+            Column(laws.symbols.get(symbol, symbol), unit, scale)
+            for symbol, unit, scale in zip(laws.columns, laws.column_units, laws.scales, strict=True)
+        )
+        mine = theirs if columns is None else tuple(_column(header, laws.symbols) for header in columns)
+        places, factors = _matched(theirs, mine)
         quantities = tuple(SpokenLaw(laws.quantity(k), places, factors) for k in numbers)
-        return quantities, tuple(laws.laws[k]["verdict"] == "APPROXIMATE" for k in numbers)
+        return Spoken(quantities, tuple(laws.laws[k]["verdict"] == "APPROXIMATE" for k in numbers), mine)
     if columns is not None:
         raise PredictorError("columns and units are matched with a Discovery; a callable takes the states as they are")
     listed = (laws,) if callable(laws) else tuple(laws) if isinstance(laws, Iterable) else ()
     if not listed or not all(callable(law) for law in listed):
         raise PredictorError("laws are a Discovery, a callable states [N, D] -> values [N], or several of those")
     flat: tuple[Callable[[Tensor], Tensor], ...] = listed
-    return flat, (approximate,) * len(flat)
+    return Spoken(flat, (approximate,) * len(flat))
 
 
-def _matched(found: Any, columns: Sequence[str] | None) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _column(header: str, names: Mapping[str, str]) -> Column:
+    """A column from a header; names: those of columns whose symbols in formulas differ, either will do."""
+    name, unit = parse_header(header)
+    try:
+        read_unit(unit or "")
+    except UnitError as problem:
+        raise PredictorError(f'column "{name}" of the network: {problem}') from problem
+    return Column(names.get(name, name), unit or "")
+
+
+def _matched(theirs: Sequence[Column], mine: Sequence[Column]) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Where each of the law's columns stands among the network's, and the factor to the law's coherent unit."""
-    from ..data.headers import parse_header
-
-    symbols = tuple(found.columns)
-    if columns is None:
-        return tuple(range(len(symbols))), tuple(found.scales)
-    mine = dict(map(parse_header, columns))
-    names = [found.symbols.get(symbol, symbol) for symbol in symbols]
-    order = list(mine)
+    names = [column.name for column in mine]
+    if len(set(names)) < len(names):
+        raise PredictorError(f"a column of the network is named twice: {', '.join(names)}")
     places, factors = [], []
-    for symbol, name, unit in zip(symbols, names, found.column_units, strict=True):
-        key = name if name in mine else symbol
-        if key not in mine:
-            raise PredictorError(f'the law has a column "{name}" and the network has none; it has {", ".join(order)}')
-        try:
-            units = coherent_units({"law": unit, "network": mine[key] or ""})
-        except UnitError as problem:
-            raise PredictorError(f'column "{key}" of the network: {problem}') from problem
-        if units["law"].dimension != units["network"].dimension:
-            shown = mine[key] or "a pure number"
-            raise PredictorError(f'the network has column "{key}" in {shown}, the law has it in {unit}; convert one')
-        places.append(order.index(key))
-        factors.append(units["network"].scale / units["law"].scale)
+    for law in theirs:
+        if law.name not in names:
+            raise PredictorError(
+                f'the law has a column "{law.name}" and the network has none; it has {", ".join(names)}'
+            )
+        network = mine[names.index(law.name)]
+        factor = conversion(network.unit, law.unit)
+        if factor is None:
+            raise PredictorError(
+                f'the network has column "{law.name}" in {network.shown}, the law has it in {law.unit}; convert one'
+            )
+        places.append(names.index(law.name))
+        factors.append(factor * network.scale)
     return tuple(places), tuple(factors)
+
+
+def sound(quantity: Quantity, x_ND: Tensor) -> None:
+    """Raises PredictorError unless a law has a number for each of these states that torch can differentiate."""
+    states = x_ND.detach().clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            value = quantity(states)
+    except Exception as problem:  # it is the user's own code
+        words = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:120]
+        raise PredictorError(
+            f"a law cannot be computed at states {tuple(x_ND.shape)} in {x_ND.dtype} ({words}); "
+            "it takes a tensor [N, D] and gives a tensor [N]"
+        ) from problem
+    if not isinstance(value, Tensor) or value.shape not in (x_ND.shape[:1], ()):
+        shown = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise PredictorError(f"a law gives {shown} for states {tuple(x_ND.shape)}; wanted is ({len(x_ND)},)")
+    if not value.requires_grad and value.dim() and float(value.max() - value.min()) > 0:
+        raise PredictorError("a law cannot be differentiated by the states; write it with torch, without detach")
