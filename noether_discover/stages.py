@@ -273,7 +273,8 @@ def ranked(
     """Rank quantities by what they do for a learned predictor; `approximate` names those whose level may change.
 
     Many trajectories: those that fitted train, the held-out ones test. A few long ones: the first 80 % of each train,
-    the rest tests, as in the paper.
+    the rest tests, as in the paper; training rollouts are as long as the test's, since over a whole run every phase is
+    lost and nothing can be chosen by them.
 
     Raises OptionError for an oracle that cannot be read.
     """
@@ -288,6 +289,7 @@ def ranked(
         train, test = evidence.train, evidence.held
     else:
         train, test = evidence.runs.cut_at(0.8)
+        train = train.windows(max(len(t) for t in test.times))
     return rank(
         train,
         test,
