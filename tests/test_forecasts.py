@@ -119,7 +119,7 @@ def test_laws_that_cannot_be_enforced_are_refused() -> None:
     settings = NetworkSettings(steps=2, hidden=4, epochs=1)
     with pytest.raises(PredictorError, match="there is no law to be enforced"):
         forecaster(oscillator(), [], settings)
-    with pytest.raises(PredictorError, match="undefined somewhere on the data, or constant"):
+    with pytest.raises(PredictorError, match="law 1 of 1 is undefined somewhere on the data"):
         forecaster(oscillator(), [Candidate("log", lambda x: x[..., 0].log())], settings)
     with pytest.raises(OptionError, match="there are auto, projection, structured"):
         forecaster(oscillator(), LAWS, settings, "tailoring")
@@ -253,12 +253,18 @@ def test_first_states_alone_need_to_be_told_how_far(
 
 
 def test_rows_that_are_nobody_s_first_state_are_remarked_upon(run: Path, write: Write) -> None:
-    path = write("q [rad],p [kg*m/s]\n1,0\n0.5,1\n-0.5,1\n")
+    path = write("trajectory,q [rad],p [kg*m/s]\na,1,0\na,0.5,1\na,-0.5,1\n")
     found = forecast(run, path, until=0.2, step=0.1, method="projection")
     assert len(found.states) == 1
     assert any("only the first row of a trajectory is used" in note and "--trajectory" in note for note in found.notes)
     alone = forecast(run, write(STARTS), until=0.2, step=0.1, method="projection")
     assert not any("only the first" in note for note in alone.notes)
+
+
+def test_without_times_and_trajectories_every_row_is_a_first_state(run: Path, write: Write) -> None:
+    found = forecast(run, write("q [rad],p [kg*m/s]\n1,0\n0.5,1\n"), until=0.2, step=0.1, method="projection")
+    assert found.starts.labels == ("1", "2")
+    assert [x[0].tolist() for x in found.states] == [[1, 0], [0.5, 1]]
 
 
 def test_several_files_are_several_forecasts(run: Path, write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -312,7 +313,9 @@ def show(run: str, as_json: bool, why: bool) -> None:
     show_default=True,
     help="How the laws are enforced: by projecting a network's motion, or by dynamics written with the law.",
 )
-@click.option("--until", type=float, metavar="T", help="Time that each forecast covers; default: the data's own times.")
+@click.option(
+    "--until", type=float, metavar="T", help="Time that each forecast covers at most; default: the data's own times."
+)
 @click.option("--step", type=float, metavar="H", help="Time between its samples; default: the data's typical step.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of the network; default: the run's own.")
 @QUIET
@@ -330,14 +333,16 @@ def predict(
 ) -> None:
     """Forecast from the first state of every trajectory in DATA, with the laws of a run file enforced.
 
-    A network learns the run's data; DATA may hold one row per trajectory, its first state. The forecast has the columns
-    with the laws and, as "plain", those of the network without them.
+    A network learns the run's data (half a minute); DATA may hold one row per trajectory, its first state. The forecast
+    has the run's columns and units, with the laws and, as "plain", those of the network without them.
     """
     from ..forecasts import forecast
     from ..report.files import write_whole
     from ..report.wording import short
     from . import progress
 
+    if any(Path(output).exists() and Path(output).samefile(file) for file in (run, *files) if Path(file).exists()):
+        raise click.UsageError(f'-o "{output}" would replace what is read; choose another name')
     with progress.shown(quiet) as tell:
         found = forecast(
             run, files, method=method, until=until, step=step, seed=seed, options=read_options(options), progress=tell
@@ -348,7 +353,8 @@ def predict(
     if quiet:
         return
     tried = ", ".join(f"{name} {short(error)}" for name, error in sorted(found.errors.items(), key=lambda e: e[1]))
-    click.echo(f"{len(found.times)} forecasts, {sum(map(len, found.times))} samples: {output}")
+    many = "" if len(found.times) == 1 else "s"
+    click.echo(f"{len(found.times)} forecast{many}, {sum(map(len, found.times))} samples: {output}")
     click.echo(f"enforced by {found.method}; error of training rollouts in deviations: {tried}")
     if found.fallbacks:
         click.echo(

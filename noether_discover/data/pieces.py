@@ -204,6 +204,21 @@ def drop_short(origin: str, pieces: list[Piece], roles: Roles, found: Survey) ->
     pieces[:] = [piece for piece in pieces if len(piece.times) >= FEWEST_SAMPLES]
 
 
+def each_row(pieces: Sequence[Piece]) -> list[Piece]:
+    """Every row as a piece of its own, numbered from 1 (after its file's name, where there are several)."""
+
+    def label(piece: Piece, row: int) -> str:
+        if len(pieces) == 1:
+            return str(row + 1)
+        return piece.label if len(piece.times) == 1 else f"{piece.label}/{row + 1}"
+
+    return [
+        Piece(label(piece, row), piece.times[row : row + 1], numbers)
+        for piece in pieces
+        for row, numbers in enumerate(np.split(piece.numbers, len(piece.numbers)))
+    ]
+
+
 def lengthened(piece: Piece) -> Piece:
     """A piece of at least `FEWEST_SAMPLES`: a shorter one stays where it ends, a unit of time a sample."""
     missing = FEWEST_SAMPLES - len(piece.times)

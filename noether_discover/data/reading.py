@@ -20,7 +20,7 @@ class ReadOptions:
     angles: auto | strict | pure; auto is strict when some input carries an angle unit.
     derivatives: column -> column with its time derivative, for all inputs or none.
     starts: only first states matter: a trajectory of one row is allowed (and lasts three samples), so is a column that
-        never changes.
+        never changes. Without a trajectory and a time column every row is a start.
     """
 
     trajectory: str | None = None

@@ -27,7 +27,7 @@ from noether_dsl.units import Unit
 from ..errors import DataError
 from .cells import Table
 from .headers import distinct, symbols_of
-from .pieces import Piece, drop_short, lengthened, look_for_constants, pieces_of
+from .pieces import Piece, drop_short, each_row, lengthened, look_for_constants, pieces_of
 from .reading import USUAL, ReadOptions, Survey, so_many_times
 from .roles import Roles, agrees, roles_of, units_of
 from .sources import Frame, open_table
@@ -108,6 +108,8 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
     units = units_of(tables[0].origin, roles, options, found)
     if options.starts:
         pieces = [piece for piece in pieces if len(piece.times)]
+        if roles.trajectory is None and roles.time is None:
+            pieces = each_row(pieces)
         found.lengthened = sum(len(piece.times) < FEWEST_SAMPLES for piece in pieces)
         pieces = [lengthened(piece) for piece in pieces]
     else:

@@ -17,7 +17,7 @@ from . import heads, predictors, protocols
 from .bench import Bench, NetworkSettings, bench_of
 from .beside import beside_head
 from .predictors import Field
-from .projection import LevelSet, Tally, projected_field
+from .projection import LevelSet, Tally, enforceable, projected_field
 from .table import Candidate
 
 METHODS = ("auto", "projection", "structured")
@@ -61,7 +61,7 @@ def forecaster(
     projection: all laws together, the network trained through them. structured: (A - R) grad g of the first law, the
     others beside it. auto: the better of the two.
 
-    Raises PredictorError when there is no law that has finite, different values on the data.
+    Raises PredictorError for laws that cannot be enforced on these data (`projection.enforceable`).
     """
     if method not in METHODS:
         raise OptionError(f'there is no method "{method}"; there are {", ".join(METHODS)}')
@@ -71,8 +71,7 @@ def forecaster(
     with predictors.one_thread():
         bench = bench_of(train, settings, lambda step: tell("train", step, settings.steps))
         together = protocols.level_set(laws, bench)
-        if not together.usable:
-            raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
+        enforceable(together, bench.states)
         tried: dict[str, tuple[float, Enforced]] = {}
         ways = [way for way in METHODS[1:] if method in ("auto", way)]
         for done, way in enumerate(ways):

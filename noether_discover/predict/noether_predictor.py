@@ -13,6 +13,7 @@ K sequences, T samples of one, N states, D state columns, L laws.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -31,7 +32,7 @@ from .inner import InnerSteps
 from .own_network import Predicts, evaluating, followed, introduced, look_at_the_kind, said, taught
 from .own_tailoring import Tailoring
 from .predictors import Field, Scales
-from .projection import LevelSet, Tally, projected_field, pulled_back
+from .projection import LevelSet, Tally, enforceable, projected_field, pulled_back
 from .protocols import STRENGTHS, level_keeping, level_set
 from .spoken import sound, spoken
 from .structured import Constants, Measure, head_field, pairs
@@ -48,10 +49,10 @@ _CLOCKED_ON = 64
 class Forecast:
     """Rollouts from first states.
 
-    states: with the laws, [K, T, D]. plain: the network's own, the same shape; None where there is no such prediction
-    (a structured head). times: [K, T].
+    states: with the laws, [K, T, D]. plain: those of the network as it was before `fit`, the same shape; None where
+    there is no such prediction (a structured head). times: [K, T].
     asked, fallbacks: how often a law was to be enforced, and how often it could not be (undefined there, a vanishing
-    gradient, a diverging step): the plain prediction stood in those cases. (Runge-Kutta asks four times a step; a
+    gradient, a diverging step): the network's own prediction stood then. (Runge-Kutta asks four times a step; a
     structured head has no plain prediction, and its states are no numbers from where its law is undefined.)
     """
 
@@ -67,7 +68,7 @@ class _Seen:
     """What `fit` took from data.
 
     step: the typical one, a network of next states makes it. strength: of a projection. clock: of tailoring.
-    constants: of a head without a network.
+    constants: of a head without a network. before: the network as it was before it was trained through the laws.
     """
 
     laws: LevelSet
@@ -76,6 +77,7 @@ class _Seen:
     strength: float
     clock: float = 1.0
     constants: Constants | None = None
+    before: nn.Module | None = None
 
 
 class NoetherPredictor(nn.Module):
@@ -181,7 +183,8 @@ class NoetherPredictor(nn.Module):
 
         data: a file, a frame, Trajectories, or (states, times): K arrays [T, D] with K arrays [T] (or one for all).
             Columns with names are put into the network's order and units.
-        epochs: full-batch Adam steps; the last half of the weights is averaged. 0 leaves the network as it is.
+        epochs: full-batch Adam steps, on the network itself; the last half of the weights is averaged. 0 leaves it as
+            it is.
         seed: of dropout. A structured head without a network fits its constants instead, and refines the law's
             parameters.
 
@@ -200,8 +203,7 @@ class NoetherPredictor(nn.Module):
         laws = level_set(
             [Candidate("law", *law) for law in zip(self.quantities, self.spoken.approximate, strict=True)], bench
         )
-        if not laws.usable:
-            raise PredictorError("a law is undefined somewhere on the data, or constant on them; it cannot be enforced")
+        enforceable(laws, bench.states)
         seen = _Seen(laws, bench.scales, bench.step, 1.0 if self.strength == "auto" else float(self.strength))
         if self.model is None:
             constants = fitted_constants(self.quantities[0], bench, damped=self.spoken.approximate[0])
@@ -216,6 +218,7 @@ class NoetherPredictor(nn.Module):
                 seen = replace(seen, clock=self._tailoring(seen).clock_at(_some(bench.states, _CLOCKED_ON)))
         self._seen = seen
         if epochs:
+            self._seen = seen = replace(seen, before=copy.deepcopy(self.model).eval())
             if self.method == "tailoring" and self.adapt == "state":
                 with evaluating(self.model):
                     self._tailoring(seen).look_at_the_second_order(bench.states)
@@ -345,6 +348,9 @@ class NoetherPredictor(nn.Module):
             has_plain = self.model is not None and self.method != "structured"
             plain = self._followed(self._plain, x0_KD, times_KT) if has_plain else None
             states = self._enforced_rollouts(seen, x0_KD, times_KT, plain, tally)
+            before, columns = seen.before, x0_KD.shape[1]
+            if before is not None and has_plain:
+                plain = self._followed(lambda x: said(before, x, columns), x0_KD, times_KT)
         return Forecast(states, plain, times_KT, tally.asked, tally.plain)
 
     def _enforced_rollouts(

@@ -21,17 +21,22 @@ counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ..errors import PredictorError
 from .noether_loss import Quantity, gradient, spread
 from .predictors import Field, Scales
 
 FLAT = 1e-8
 """A squared gradient (laws in their deviations, columns in the metric) this small is none: the correction fades out."""
+
+INDEPENDENT = 1e-3
+"""Singular values of the laws' gradients, over the largest, above which they count as independent."""
 
 SIGNIFICANT = 3.0
 """Standard errors that the dependence of a decay on the level has to exceed to be believed."""
@@ -151,6 +156,27 @@ class LevelSet:
             G_NLD = torch.where(good_N[..., None, None], G_NLD, 0.0)
             g_NL = torch.where(good_N[..., None], g_NL, 0.0)
         return g_NL, G_NLD, good_N
+
+
+def enforceable(laws: LevelSet, x_ND: Tensor) -> None:
+    """Whether the laws can be enforced together at the states x.
+
+    Raises PredictorError for one that is undefined somewhere or constant on them, and for as many independent laws as
+    there are moving columns: their common level set is a point.
+    """
+    for number, scale in enumerate(laws.scale.tolist(), start=1):
+        if not 0 < scale < math.inf:
+            what = "constant on" if scale == 0 else "undefined somewhere on"
+            raise PredictorError(f"law {number} of {len(laws.quantities)} is {what} the data; it cannot be enforced")
+    moving = int((laws.metric > 0).sum())
+    _, G_NLD, good_N = laws.slopes(x_ND)
+    if len(laws.quantities) >= moving and bool(good_N.any()):
+        singular_NR = torch.linalg.svdvals((G_NLD * laws.metric)[good_N])
+        independent = (singular_NR > INDEPENDENT * singular_NR[:, :1]).sum(-1).double().median()
+        if int(independent) >= moving:
+            raise PredictorError(
+                f"{int(independent)} independent laws leave no motion in {moving} columns; enforce fewer of them"
+            )
 
 
 def projected_field(

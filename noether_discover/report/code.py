@@ -172,6 +172,10 @@ def _module(number: int, law: _Law) -> list[str]:
     for name, value in law.values.items():
         lines.append(f"        self.{name} = torch.nn.Parameter(torch.tensor({value}, dtype=torch.float64))")
     lines += ["", "    def forward(self, states: torch.Tensor) -> torch.Tensor:"]
+    lines += [
+        "        if states.shape[-1] != len(self.columns):",
+        '            raise ValueError(f"states have {states.shape[-1]} columns; the law takes {self.columns}")',
+    ]
     for d, column in law.used.items():
         factor = "" if column.scale == 1 else f"{column.scale!r} * "
         lines.append(f"        {column.name} = {factor}states[..., {d}]")

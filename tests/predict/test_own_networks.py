@@ -121,8 +121,8 @@ def test_a_network_of_next_states_learns_from_neighbours_only():
 @pytest.mark.parametrize(
     ("law", "words"),
     [
-        (lambda x: torch.log(x[..., 0] - 9), "a law is undefined somewhere on the data, or constant on them"),
-        (lambda x: torch.tensor(1.0).double(), "or constant on them; it cannot be enforced"),
+        (lambda x: torch.log(x[..., 0] - 9), "law 1 of 1 is undefined somewhere on the data"),
+        (lambda x: torch.tensor(1.0).double(), "law 1 of 1 is constant on the data; it cannot be enforced"),
         (lambda x: x, "a law gives (2, 2) for states (2, 2); wanted is (2,)"),
         (lambda x: x[..., :1], "a law gives (2, 1) for states (2, 2)"),
         (lambda x: 3.0, "a law gives float"),

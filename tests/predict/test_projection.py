@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from noether_discover.errors import PredictorError
 from noether_discover.predict import predictors
 from noether_discover.predict.noether_loss import spread
 from noether_discover.predict.predictors import Scales, rollout, runge_kutta
@@ -17,6 +18,7 @@ from noether_discover.predict.projection import (
     Projector,
     Tally,
     decay_of,
+    enforceable,
     projected_field,
     pulled_back,
 )
@@ -546,3 +548,11 @@ def test_half_the_strength_keeps_half_of_each_step_s_gain():
     first = 1 + 0.5 * 0.04
     # the second step gains 4 % of that, and half of all that is above the first level is taken away
     torch.testing.assert_close(square(states)[0], float64(1.0, first, (first * 1.04 + 1) / 2), rtol=1e-8, atol=1e-8)
+
+
+def test_as_many_independent_laws_as_columns_leave_no_motion():
+    x = torch.randn(30, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    enforceable(unit_laws(square), x)
+    enforceable(unit_laws(square, lambda x: 2 * square(x) + 1), x)  # two forms of one law
+    with pytest.raises(PredictorError, match="2 independent laws leave no motion in 2 columns"):
+        enforceable(unit_laws(square, first_column), x)
