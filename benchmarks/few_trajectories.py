@@ -1,5 +1,6 @@
-"""Claim: a law pays most where data are few or noisy: the structured head is far below the network from two
-trajectories on, and its lead grows with the noise.
+"""Claim: the true law helps a predictor at every number of trajectories and at every noise, the structured head by a
+factor of 10 to 10,000. What the search finds does so without noise from two trajectories on, and with 5 % noise from
+five on; from fewer it can be wrong, and a wrong law, enforced blindly, does harm.
 
     python benchmarks/few_trajectories.py        8 minutes on two cores
 

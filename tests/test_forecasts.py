@@ -115,6 +115,17 @@ def test_an_approximate_law_is_enforced_as_far_as_training_rollouts_like_it() ->
     assert min(made.errors.values()) == made.errors[made.method] < made.errors["plain"]
 
 
+def test_a_law_that_does_harm_is_not_enforced_unless_it_is_asked_for() -> None:
+    settings = NetworkSettings(steps=600, hidden=16, epochs=20)
+    wrong = Candidate("wrong", lambda x: x[..., 0] * x[..., 3])
+    made = forecaster(oscillator(), [wrong], settings)
+    assert made.method == "plain"
+    assert made.errors["plain"] == min(made.errors.values())
+    with_law, plain, _ = made.rollouts(torch.ones(1, 4, dtype=torch.float64), torch.linspace(0, 1, 5)[None].double())
+    assert torch.equal(with_law, plain)
+    assert forecaster(oscillator(), [wrong], settings, "projection").method == "projection"
+
+
 def test_laws_that_cannot_be_enforced_are_refused() -> None:
     settings = NetworkSettings(steps=2, hidden=4, epochs=1)
     with pytest.raises(PredictorError, match="there is no law to be enforced"):

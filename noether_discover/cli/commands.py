@@ -334,7 +334,8 @@ def predict(
     """Forecast from the first state of every trajectory in DATA, with the laws of a run file enforced.
 
     A network learns the run's data (half a minute); DATA may hold one row per trajectory, its first state. The forecast
-    has the run's columns and units, with the laws and, as "plain", those of the network without them.
+    has the run's columns and units, with the laws (where they help on the run's own data) and, as "plain", those of the
+    network without them.
     """
     from ..forecasts import forecast
     from ..report.files import write_whole
@@ -355,7 +356,11 @@ def predict(
     tried = ", ".join(f"{name} {short(error)}" for name, error in sorted(found.errors.items(), key=lambda e: e[1]))
     many = "" if len(found.times) == 1 else "s"
     click.echo(f"{len(found.times)} forecast{many}, {sum(map(len, found.times))} samples: {output}")
-    click.echo(f"enforced by {found.method}; error of training rollouts in deviations: {tried}")
+    if found.method == "plain":
+        click.echo("no law is enforced: training rollouts are better without; --method projection enforces them anyway")
+    else:
+        click.echo(f"the laws are enforced by {found.method}")
+    click.echo(f"error of training rollouts, in the columns' deviations: {tried}")
     if found.fallbacks:
         click.echo(
             f"at {found.fallbacks:,} of {found.asked:,} states a law could not be enforced (undefined or flat there); "

@@ -21,6 +21,7 @@ from .projection import LevelSet, Tally, enforceable, projected_field
 from .table import Candidate
 
 METHODS = ("auto", "projection", "structured")
+PLAIN = "plain"
 
 Tick = Callable[[str, int, int], None]
 
@@ -32,8 +33,8 @@ Enforced = Callable[[Tally], Field]
 class Forecaster:
     """A predictor with laws inside, beside the network that it began with.
 
-    method: how the laws are enforced. errors: of training rollouts beyond noise in standard deviations, by what was
-    tried; "plain" is the network alone.
+    method: how the laws are enforced, "plain" where they are not. errors: of training rollouts beyond noise in standard
+    deviations, by what was tried; "plain" is the network alone.
     """
 
     bench: Bench
@@ -59,7 +60,8 @@ def forecaster(
     """A network learns the data, and the laws are enforced on it: the way with the best training rollouts is taken.
 
     projection: all laws together, the network trained through them. structured: (A - R) grad g of the first law, the
-    others beside it. auto: the better of the two.
+    others beside it. auto: the better of the two, or the plain network where both have worse training rollouts: a law
+    that the search got wrong from few or noisy data must not spoil a forecast.
 
     Raises PredictorError for laws that cannot be enforced on these data (`projection.enforceable`).
     """
@@ -78,9 +80,10 @@ def forecaster(
             tell("improve", done, len(ways))
             tried[way] = (_projected if way == "projection" else _head)(together, laws, bench)
         tell("improve", len(ways), len(ways))
+        plain = bench.field()
+        tried[PLAIN] = bench.training_errors(plain).standard, lambda tally: plain
         errors = {way: error for way, (error, _) in tried.items()}
-        chosen = min(errors, key=lambda way: _order(errors[way]))
-        errors["plain"] = bench.training_errors(bench.field()).standard
+        chosen = min(errors, key=lambda way: _order(errors[way])) if method == "auto" else method
     return Forecaster(bench, chosen, tried[chosen][1], errors)
 
 

@@ -55,8 +55,9 @@ def test_trajectories_are_forecast_at_their_own_times_with_the_plain_ones_beside
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0] == "3 forecasts, 135 samples: forecast.csv"
-    assert lines[1].startswith("enforced by projection; error of training rollouts in deviations: ")
-    assert len(lines) == 2
+    assert lines[1] == "the laws are enforced by projection"
+    assert lines[2].startswith("error of training rollouts, in the columns' deviations: ")
+    assert len(lines) == 3
     assert Path("forecast.csv").read_text().splitlines()[0] == HEADER
     back, data = read_tables("forecast.csv"), read_tables("swings.csv")
     assert back.labels == data.labels
