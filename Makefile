@@ -13,7 +13,7 @@ discover: .venv/.runs
 	@$(BIN)/noether-discover discover $(DATA) -o out/$(NAME).noether --latex out/$(NAME).tex || [ $$? -eq 3 ]
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: .venv/.develops
 	$(BIN)/python -m pytest -q -m slow

@@ -1,7 +1,7 @@
 """Claim (the state-data twin of Figure 6): with more inner steps a network tailored to its own rollout keeps the
 quantity better and better, and its task error falls with it for a true law, while for a wrong law it rises.
 
-    python benchmarks/inner_steps.py        5 minutes on two cores
+    python benchmarks/inner_steps.py        15 minutes on two cores
 
 One network a seed (64-64, trained on derivatives of the ideal pendulum). For every test sequence its weights are
 adapted by 0 to 500 inner steps on the Noether loss of its own rollout from the first state (Eq. 2a), with nothing but
@@ -133,6 +133,7 @@ def picture(path: Any, curves: dict[str, dict[str, list[list[float]]]]) -> None:
     for axis, title in zip(axes, ("Noether loss left", "task error / no inner steps"), strict=False):
         axis.set(xlabel="inner steps", yscale="log", title=title)
         axis.set_xscale("symlog", linthresh=1)
+        axis.set_xlim(0, 1.2 * STEPS[-1])
     axes[2].set(xlabel="Noether loss left", ylabel="task error / no inner steps", xscale="log", yscale="log")
     axes[2].invert_xaxis()
     axes[0].legend(fontsize=8)
