@@ -101,8 +101,9 @@ def rank(
     tell = progress or (lambda stage, done, total: None)
     seconds: dict[str, float] = {}
     enforcement = settings.enforcement
+    parallel = settings.jobs > 1 and min(len(candidates), settings.keep) >= PROCESSES_PAY_FROM
     with predictors.one_thread():
-        with _clock(seconds, "train"):
+        with _clock(seconds, "train"), _waking(settings.jobs if parallel else 1):
             bench = bench_of(train, settings, lambda step: tell("train", step, settings.steps))
             tests = Measured.of(without_noise(test), settings.horizon)
             mlp, control = _baselines(bench, tests)
@@ -148,6 +149,29 @@ def _improved(enforcement: Enforcement, entry: Entry, bench: Bench, tests: Measu
             return entry.row("diverged")
         row = replace(entry.row("ok"), rate=found.rate, strength=found.strength)
         return row.with_errors(found.on_training, bench.errors(found.field, tests, found.pull))
+
+
+@contextmanager
+def _waking(jobs: int) -> Iterator[None]:
+    """Worker processes start, and import torch, while this one trains the network; joblib keeps them for later."""
+    if jobs == 1:
+        yield
+        return
+    from joblib import Parallel, delayed
+
+    started: Any = Parallel(n_jobs=jobs, return_as="generator")(delayed(_nothing)() for _ in range(jobs))
+    try:
+        yield
+        for _ in started:
+            pass
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*have been cancelled")
+            started.close()
+
+
+def _nothing() -> None:
+    """What a process does to be there."""
 
 
 def _in_parallel(
