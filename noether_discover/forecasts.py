@@ -36,8 +36,9 @@ class Forecasts:
     """What happens after the first states of some data.
 
     starts: the data, in the run's units. times: [T] of each sequence. states, plain: with the laws and without, [T, D].
-    method: how the laws were enforced. errors: of training rollouts in standard deviations, by method. asked,
-    fallbacks: how often laws were to be enforced, and how often the plain prediction stood.
+    method: how the laws were enforced, "plain" where they were not, since training rollouts are better without.
+    errors: of training rollouts in standard deviations, by method. asked, fallbacks: how often laws were to be
+    enforced, and how often the plain prediction stood.
     """
 
     starts: Trajectories

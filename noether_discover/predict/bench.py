@@ -204,7 +204,7 @@ def prepared(train: Trajectories, settings: NetworkSettings) -> Bench:
 def trained(bench: Bench, steps: int, tick: Callable[[int], None] | None = None) -> Weights:
     """The bench's network after so many more steps on its task, its last weights averaged."""
     loss = tailoring.task_loss(bench.weights, bench.scales, bench.states, bench.rates_of_change)
-    return predictors.train(bench.weights, loss, steps, averaged=min(bench.settings.averaged, steps), tick=tick)
+    return predictors.train(bench.weights, loss, steps, averaged=bench.settings.averaged, tick=tick)
 
 
 def hamiltonian(bench: Bench, tick: Callable[[int], None] | None = None) -> Field:

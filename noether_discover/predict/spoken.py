@@ -18,6 +18,7 @@ from ..data.headers import parse_header
 from ..data.trajectories import Trajectories
 from ..errors import PredictorError
 from .noether_loss import Quantity
+from .own_network import first_line
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,8 @@ def sound(quantity: Quantity, x_ND: Tensor) -> None:
         with torch.enable_grad():
             value = quantity(states)
     except Exception as problem:  # it is the user's own code
-        words = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:120]
         raise PredictorError(
-            f"a law cannot be computed at states {tuple(x_ND.shape)} in {x_ND.dtype} ({words}); "
+            f"a law cannot be computed at states {tuple(x_ND.shape)} in {x_ND.dtype} ({first_line(problem)}); "
             "it takes a tensor [N, D] and gives a tensor [N]"
         ) from problem
     if not isinstance(value, Tensor) or value.shape not in (x_ND.shape[:1], ()):
