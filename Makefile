@@ -34,6 +34,10 @@ benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/few_trajectories.py
 	$(BIN)/python benchmarks/inner_steps.py
 	$(BIN)/python benchmarks/generalisation_gap.py
+	$(BIN)/python benchmarks/video_oracle.py
+	$(BIN)/python benchmarks/pixel_pendulum.py
+	$(BIN)/python benchmarks/ramp_objects.py
+	$(BIN)/python benchmarks/energy_from_pixels.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else 0'

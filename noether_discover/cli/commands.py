@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .groups import QUIET, _Group
 from .options import (
     a_place,
     data_options,
@@ -19,6 +20,7 @@ from .options import (
     search_options,
     settings_from,
 )
+from .video import video
 
 if TYPE_CHECKING:
     from ..discovery import Discovery
@@ -26,44 +28,6 @@ if TYPE_CHECKING:
 NOTHING_CONSERVED = 3
 FILES = click.argument("files", nargs=-1, required=True, metavar="DATA...")
 RUN = click.argument("run", metavar="RUN.noether")
-QUIET = click.option("--quiet", is_flag=True, help="No progress and no remarks.")
-
-
-class _Command(click.Command):
-    """A command whose help shows the options by section, and each example on a line of its own."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record is not None:
-                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.epilog:
-            lines = self.epilog.splitlines()
-            formatter.write_paragraph()
-            formatter.write("Example:\n" if len(lines) == 1 else "Examples:\n")
-            formatter.write("".join(f"  {line}\n" for line in lines))
-
-
-class _Group(click.Group):
-    command_class = _Command
-    group_class = type
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as problem:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if close:
-                raise click.UsageError(f'there is no command "{args[0]}"; did you mean "{close[0]}"?', ctx) from problem
-            raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=False)
@@ -366,6 +330,9 @@ def predict(
             f"at {found.fallbacks:,} of {found.asked:,} states a law could not be enforced (undefined or flat there); "
             "the plain prediction stood"
         )
+
+
+group.add_command(video)
 
 
 @group.group(cls=_Group)
