@@ -215,6 +215,6 @@ def write_arms(path: Path, seeds: Sequence[Mapping[str, Any]]) -> None:
 
 
 __all__ = [
-    "all_scores", "arm_table", "curves", "error_of", "figures", "gap_table", "gate_table", "kept", "near_one", "seed_table",
-    "trained_arms", "write_arms",
+    "all_scores", "arm_table", "curves", "error_of", "figures", "gap_table", "gate_table", "kept", "near_one",
+    "seed_table", "trained_arms", "write_arms",
 ]  # fmt: skip

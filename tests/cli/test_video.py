@@ -166,6 +166,6 @@ def test_weights_that_are_not_there_are_told(told: Run, config: Path) -> None:
 
 
 def test_shipped_configurations_are_listed_and_printed(told: Run) -> None:
-    assert told("video", "config").out.split() == ["pendulum", "pendulum_small", "phys101_ramp"]
+    assert told("video", "config").out.split() == ["pendulum", "pendulum_small", "phys101_ramp", "ramps"]
     assert tomllib.loads(told("video", "config", "pendulum").out)["data"]["size"] == 64
     assert told("video", "config", "pendulun").code == 2

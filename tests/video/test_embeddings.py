@@ -66,11 +66,12 @@ def test_a_pooled_embedding_knows_what_and_not_where() -> None:
     picture[2, 0, 8:12, 8:11] = 1.0  # a narrower one
     here, there, other = embedding(picture)
     torch.testing.assert_close(here, there, rtol=0, atol=1e-12)
-    assert (here - other).abs().max() > 1e-4
+    assert (here - other).abs().max() > 1e-6
     background = drawn(1, 24, 24)
     embedding.background.copy_(background)
     torch.testing.assert_close(embedding(picture + background)[0], here, rtol=0, atol=1e-12)
     assert "background" in embedding.state_dict()
+    torch.testing.assert_close(embedding(background[None])[0], embedding.last.bias, rtol=0, atol=1e-12)
 
 
 def test_a_pooled_embedding_subtracts_its_background_from_every_stacked_frame() -> None:

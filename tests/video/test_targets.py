@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from noether_discover.errors import OptionError, PredictorError
+from noether_discover.video.embeddings import QuantityEmbedding, brightness
 from noether_discover.video.rollout import Rollout, StepPredictor
 from noether_discover.video.targets import TARGETS, Latents, Normalisation, States, Weights, target_named
 
@@ -181,6 +182,24 @@ def test_a_pattern_picks_layers_and_weights_by_name(tiny: Make) -> None:
     _, leaves = started(case)
     assert {name: leaf.shape for name, leaf in leaves.items()} == {"latent.weight": (2, 3, 4), "latent.bias": (2, 3)}
     assert {name.partition(".")[0] for name in started(tiny("weights"))[1]} == {"decoder"}
+
+
+def test_a_weight_may_be_a_single_number(tiny: Make) -> None:
+    class Fading(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept = nn.Parameter(torch.tensor(0.9))
+
+        def forward(self, x: Tensor, a: Tensor) -> Tensor:
+            return self.kept * x
+
+    embedding = QuantityEmbedding(brightness)
+    case = tiny(Weights("kept"), StepPredictor(Fading(), actions=True), embedding, steps=50, loud=20.0, form="first")
+    case.network.eval()
+    prediction = case()
+    # the one number that keeps the brightness is 1; the base's 0.9 is off by a ninth of itself
+    torch.testing.assert_close(prediction.frames, case.context[:, -1:].expand_as(case.truth), rtol=0, atol=1e-3)
+    torch.testing.assert_close(prediction.moved, torch.full((2,), 1 / 9, dtype=torch.float64), rtol=0, atol=1e-3)
 
 
 # what cannot be
