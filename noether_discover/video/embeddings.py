@@ -33,11 +33,11 @@ class ConvEmbedding(nn.Module):
 class PooledEmbedding(nn.Module):
     """What is in the frames and not where: convolutions, the mean over the foreground's pixels, linear to d.
 
-    A shift of the picture by whole pixels changes it only at the border, so that a moving object's appearance is
-    conserved by construction of g, and learning has only to find which appearance. A pixel counts by how far the frame
-    is from the background there, s = r / (r + FAINT^2) with r the squared difference (mean over channels): without
-    that the mean is kept by smearing a missing colour faintly over the whole background. Smooth activations: the
-    second derivatives of a ReLU are zero.
+    A shift of the picture by an even number of pixels changes it only at the border, so that a moving object's
+    appearance is conserved by construction of g, and learning has only to find which appearance. A pixel counts by how
+    far the frame is from the background there, s = r / (r + FAINT^2) with r the squared difference (mean over
+    channels): without that the mean is kept by smearing a missing colour faintly over the whole background. Smooth
+    activations: the second derivatives of a ReLU are zero.
 
     background [C, H, W]: the frame that `r` is measured from, such as the mean training frame.
     """
@@ -59,7 +59,7 @@ class PooledEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inside = x - self.background.repeat(self.frames, 1, 1)
         apart = inside.square().mean(1, keepdim=True)
-        seen = nn.functional.avg_pool2d(apart / (apart + FAINT**2), 2)
+        seen = nn.functional.avg_pool2d(apart / (apart + FAINT**2), 2, ceil_mode=True)
         return self.last((seen * self.features(inside)).mean((-2, -1)))
 
 
