@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from ..errors import OptionError, RunFileError
+from ..predict.predictors import one_thread
 from .arms import (
     ARMS,
     Arm,
@@ -80,6 +81,7 @@ class Run:
     test: Clips
 
 
+@one_thread()
 def train(
     config: Config,
     folder: str | Path,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DataError, OptionError, PredictorError
+from ..predict.predictors import one_thread
 from .arms import ARMS
 from .batches import Batches, Windows
 from .checkpoints import write_csv, write_json
@@ -40,6 +41,7 @@ AT_MOST = 512
 # --- evaluate ------------------------------------------------------------------------------------------------------
 
 
+@one_thread()
 def evaluated(
     run: Run, lpips_weights: Sequence[str] = (), *, sheets: int = 3, tell: Tell | None = None
 ) -> dict[str, Any]:
@@ -249,6 +251,7 @@ def _windows(windows: Windows, chosen: Sequence[int], device: str) -> tuple[Tens
 # --- study ---------------------------------------------------------------------------------------------------------
 
 
+@one_thread()
 def study_written(
     run: Run,
     counts: Sequence[int] = COUNTS,
@@ -335,6 +338,7 @@ def _some(windows: Windows, count: int) -> Windows:
 # --- explain -------------------------------------------------------------------------------------------------------
 
 
+@one_thread()
 def explained(
     run: Run, *, arm: str = "noether", count: int = 6, sheets: int = 3, tell: Tell | None = None
 ) -> dict[str, Any]:
