@@ -61,8 +61,13 @@ def read_archive(path: Path) -> Clips:
 def _loaded(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
+            if file.read(1) not in (b"P", b"\x93", b"\x80", b""):  # zip, npy, pickle, nothing at all
+                raise DataError(f"{path}: is no npy or npz file. Write it with numpy.save or numpy.savez.")
+            file.seek(0)
             found: Any = np.load(file, allow_pickle=False)
             return {"frames": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    except DataError:
+        raise
     except MemoryError as problem:
         raise DataError(f"{path}: does not fit into memory. Give fewer or smaller clips.") from problem
     except Exception as problem:  # numpy reads headers as Python: a damaged one raises nearly anything

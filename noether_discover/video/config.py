@@ -192,8 +192,13 @@ def load_config(source: str | Path, sets: Sequence[str] = (), device: str | None
     origin = path.stem if path.parent == SHIPPED else str(source)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError) as problem:
-        raise OptionError(f"{origin}: cannot be read ({problem})") from problem
+    except UnicodeError as problem:
+        raise OptionError(
+            f"{origin}: is not TOML. Clips are named in a configuration: "
+            f"`video train pendulum_small --set data.path={origin} -o RUNDIR`"
+        ) from problem
+    except OSError as problem:
+        raise OptionError(f"{origin}: cannot be read ({problem.strerror})") from problem
     except tomllib.TOMLDecodeError as problem:
         raise OptionError(f"{origin}: is not TOML: {problem}") from problem
     if isinstance(table.get("arms"), Mapping):
