@@ -561,3 +561,10 @@ def test_an_archive_is_thinned_and_resized_too(tmp_path: Path) -> None:
     assert clips.states is not None
     np.testing.assert_array_equal(thin.states[1], clips.states[1][::2])
     np.testing.assert_array_equal(thin.frames[1], grey(resized(clips.frames[1][::2], 8)))
+
+
+def test_a_text_that_is_called_an_archive_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "bad.npz"
+    file.write_text("hi")
+    with pytest.raises(DataError, match=r"bad\.npz: is no npy or npz file"):
+        read_clips(file)
