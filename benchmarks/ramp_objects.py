@@ -1,4 +1,4 @@
-"""Claim: a base predictor morphs objects it has never seen; conserving a learned embedding holds them together.
+"""Claim: a base predictor morphs objects it has never seen; conserving a learned embedding keeps their colours.
 
 The paper's question about Physics 101 (section 4.1, Figures 1 and 4) on ramps that we draw ourselves: objects of varied
 shape, colour and size slide down an incline and push a second one. 36 training clips show 12 objects; 60 test clips

@@ -55,6 +55,7 @@ from .building import (
 from .checkpoints import Checkpoint, load_tensors, locked, read_json, save_tensors, write_csv, write_json
 from .clips import Clips
 from .config import Config, differences, from_table
+from .extras import extra
 from .noether_network import NoetherNetwork
 from .training import Progress, Training
 from .writing import write_clips
@@ -100,6 +101,7 @@ def train(
     """
     where = Path(folder)
     check_device(config.device)
+    extra("safetensors.torch", "keeping weights")  # told before anything is trained or written
     with locked(where):
         earlier = None if restart and (where / CONFIG).is_file() else _earlier(where, config)
         clips = whole_clips(config.data, where / CLIPS if earlier is not None else None, progress)

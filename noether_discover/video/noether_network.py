@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import OptionError, PredictorError
 from .conservation import FORMS, Form, embedded, noether_loss
-from .rollout import Predictor
+from .rollout import Predictor, Rollout
 from .targets import Leaves, Target
 
 BETAS = (0.9, 0.999)
@@ -215,8 +215,17 @@ class NoetherNetwork(nn.Module):
                 if step in counts:
                     yield step, self._settled(start, leaves, losses, base, context, horizon, actions, learning=False)
 
-    def _settled(  # type: ignore[no-untyped-def]
-        self, start: Leaves, leaves: Leaves, losses: list[Tensor], base, context, horizon, actions, *, learning: bool
+    def _settled(
+        self,
+        start: Leaves,
+        leaves: Leaves,
+        losses: list[Tensor],
+        base: Rollout,
+        context: Tensor,
+        horizon: int,
+        actions: Tensor | None,
+        *,
+        learning: bool,
     ) -> Prediction:
         """The prediction with these leaves, or the base's for clips whose update cannot be used."""
         losses = [*losses]
@@ -236,7 +245,9 @@ class NoetherNetwork(nn.Module):
             frames = torch.where(back.reshape(-1, *[1] * (frames.ndim - 1)), base.frames, frames)
         return Prediction(frames, base.frames, torch.stack(losses).detach(), fell_back, kept, moved)
 
-    def _base(self, context: Tensor, horizon: int, actions: Tensor | None, noise: Tensor | None, *, graph: bool):  # type: ignore[no-untyped-def]
+    def _base(
+        self, context: Tensor, horizon: int, actions: Tensor | None, noise: Tensor | None, *, graph: bool
+    ) -> Rollout:
         for name, layer in self.named_modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (layer.training or layer.running_mean is None):
                 raise PredictorError(
@@ -245,11 +256,13 @@ class NoetherNetwork(nn.Module):
         with torch.set_grad_enabled(graph):
             return cast(Predictor, self.predictor).rollout(context, horizon, actions, noise=noise)
 
-    def _predicted(self, leaves: Leaves, base, context, horizon, actions) -> Tensor:  # type: ignore[no-untyped-def]
+    def _predicted(
+        self, leaves: Leaves, base: Rollout, context: Tensor, horizon: int, actions: Tensor | None
+    ) -> Tensor:
         return self.target.predict(cast(Predictor, self.predictor), leaves, base, context, horizon, actions)
 
-    def _gradients(  # type: ignore[no-untyped-def]
-        self, leaves: Leaves, base, context, horizon, actions, *, graph: bool
+    def _gradients(
+        self, leaves: Leaves, base: Rollout, context: Tensor, horizon: int, actions: Tensor | None, *, graph: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
         if torch.is_inference_mode_enabled():
             raise PredictorError("inner steps need gradients: predict under torch.no_grad(), not inference_mode()")
@@ -260,8 +273,16 @@ class NoetherNetwork(nn.Module):
         slopes = torch.autograd.grad(loss_B.sum(), list(leaves.values()), create_graph=graph, materialize_grads=True)
         return loss_B, dict(zip(leaves, slopes, strict=True))
 
-    def _stepped(  # type: ignore[no-untyped-def]
-        self, start: Leaves, base, context, horizon, actions, count: int, *, learning: bool
+    def _stepped(
+        self,
+        start: Leaves,
+        base: Rollout,
+        context: Tensor,
+        horizon: int,
+        actions: Tensor | None,
+        count: int,
+        *,
+        learning: bool,
     ) -> Iterator[tuple[dict[str, Tensor], list[Tensor]]]:
         """The leaves after each inner step, and the Noether losses before each step so far."""
         graph = learning and self.inner.second_order

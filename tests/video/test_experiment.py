@@ -508,3 +508,12 @@ def test_the_configuration_reaches_the_networks(tiny: Path, tmp_path: Path) -> N
     assert isinstance(network, NoetherNetwork)
     assert network.inner == config.recipe.inner
     assert network.predictor.cells.size == 8  # type: ignore[union-attr]
+
+
+def test_without_the_package_that_keeps_weights_nothing_is_begun(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(OptionError, match="safetensors, which is not installed"):
+        train(load_config(tiny), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
