@@ -38,7 +38,7 @@ RUNGS = (CONTROL, "projection", "oracle: projection", "head", "oracle: head")
 def measured_once(size: int, noise: float, seed: int) -> dict[str, Any]:
     """The error to 3 s of every rung, and what the search said."""
     torch.set_num_threads(1)
-    clean = simulate("pendulum", trajectories=75, seed=seed)
+    clean = simulate("pendulum_hnn", trajectories=75, seed=seed)
     spread = clean.stacked.std(axis=0)
     errors = np.random.default_rng([seed, size]).normal(size=(size, *clean.states[0].shape))
     few = clean.pick(range(size))

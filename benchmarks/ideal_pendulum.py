@@ -51,6 +51,6 @@ def bars(settings: Any) -> dict[str, tuple[float, float]]:
 
 if __name__ == "__main__":
     ideal.run(
-        "ideal_pendulum", ideal.Experiment("pendulum", energy, circle, strict_angles=True), "Ideal pendulum", bars,
+        "ideal_pendulum", ideal.Experiment("pendulum_hnn", energy, circle, strict_angles=True), "Ideal pendulum", bars,
         "The paper has RMSE 0.0563 (MLP), 0.0423 (Noether network), 0.0422 (oracle) at 3 s, without a control.",
     )  # fmt: skip

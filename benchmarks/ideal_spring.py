@@ -42,6 +42,6 @@ def bars(settings: Any) -> dict[str, tuple[float, float]]:
 
 if __name__ == "__main__":
     ideal.run(
-        "ideal_spring", ideal.Experiment("spring", energy, ellipse, strict_angles=False), "Ideal spring", bars,
+        "ideal_spring", ideal.Experiment("spring_hnn", energy, ellipse, strict_angles=False), "Ideal spring", bars,
         "The paper has RMSE 0.0174 (MLP), 0.0165 (Noether network), 0.0166 (oracle) at 3 s, without a control.",
     )  # fmt: skip

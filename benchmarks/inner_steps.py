@@ -44,7 +44,7 @@ def network(train: Any, seed: int) -> torch.nn.Module:
         torch.nn.Linear(2, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 2)
     )
     x = torch.tensor(train.stacked, dtype=torch.float32)
-    v = torch.tensor(system_named("pendulum").rates(train.stacked), dtype=torch.float32)
+    v = torch.tensor(system_named("pendulum_hnn").rates(train.stacked), dtype=torch.float32)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(TRAINING):
         adam.zero_grad()
@@ -56,7 +56,7 @@ def network(train: Any, seed: int) -> torch.nn.Module:
 def measured_once(seed: int) -> dict[str, Any]:
     """For every law and number of steps: conservation and task error."""
     torch.set_num_threads(1)
-    data = simulate("pendulum", seed=seed)
+    data = simulate("pendulum_hnn", seed=seed)
     train, test = data.pick(range(25)), data.pick(range(25, 25 + SEQUENCES))
     found = discover(train, rank=False, strict_angles=True, jobs=1)
     model = network(train, seed)

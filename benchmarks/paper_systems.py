@@ -57,7 +57,7 @@ def main() -> None:
         "|---|---|---|---|---|---|",
     ]
     for system, form, truth in (
-        ("pendulum", ("p**2 - a*cos(q)",), 3.0), ("spring", ("q**2 + a*p**2", "p**2 + a*q**2"), 1.0),
+        ("pendulum_hnn", ("p**2 - a*cos(q)",), 3.0), ("spring_hnn", ("q**2 + a*p**2", "p**2 + a*q**2"), 1.0),
     ):  # fmt: skip
         for noise in (0.0, 0.1):
             measured[f"{system}, noise {noise}"] = m = known(system, form, truth, noise)

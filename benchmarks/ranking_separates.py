@@ -66,11 +66,11 @@ def _product(first: int, second: int) -> Quantity:
 
 
 _FAMILIES: dict[str, tuple[tuple[float, float], Callable[[float], Quantity], float, tuple[Quantity, ...]]] = {
-    "pendulum": (
+    "pendulum_hnn": (
         (0.0, 0.1), _pendulum, 3.0,
         (_ellipse(1.0), _pendulum(-3.0), lambda x: x[:, 1] * torch.sin(x[:, 0])),
     ),
-    "spring": ((0.0, 0.1), _ellipse, 1.0, (_ellipse(2.0), _product(0, 1), _pendulum(1.0))),
+    "spring_hnn": ((0.0, 0.1), _ellipse, 1.0, (_ellipse(2.0), _product(0, 1), _pendulum(1.0))),
     "lotka_volterra": (
         (0.0,), _predators, 1.0,
         (_ellipse(1.0), _product(0, 1), lambda x: x[:, 0] + x[:, 1]),

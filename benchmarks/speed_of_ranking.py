@@ -66,7 +66,7 @@ def from_the_search(size: Size) -> tuple[Any, Any, list[Any]]:
     from noether_discover.search.quantity import Quantity
     from noether_discover.stages import Settings, enumerated, searched
 
-    data = simulate("pendulum", seed=0)
+    data = simulate("pendulum_hnn", seed=0)
     settings = Settings(strict_angles=angles_are_strict(data), jobs=1)
     formulas = enumerated(data, settings)
     evidence, found, _ = searched(data, formulas, settings)

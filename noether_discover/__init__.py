@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import systems
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
     from .discovery import Discovery, discover, load
@@ -35,6 +36,7 @@ _HOMES = {
     "discover": "discovery",
     "forecast": "forecasts",
     "load": "discovery",
+    "systems": "systems",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "discover",
     "forecast",
     "load",
+    "systems",
 ]
 __version__ = "0.1.0"
 
@@ -61,5 +64,6 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        home = import_module(f".{_HOMES[name]}", __name__)
+        return home if _HOMES[name] == name else getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,13 +18,13 @@ REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 @pytest.fixture(scope="session")
 def pendulum() -> Trajectories:
     """The paper's pendulum without noise."""
-    return simulate("pendulum", seed=0)
+    return simulate("pendulum_hnn", seed=0)
 
 
 @pytest.fixture(scope="session")
 def noisy_pendulum() -> Trajectories:
     """The paper's pendulum with HNN's noise."""
-    return simulate("pendulum", noise=0.1, seed=0)
+    return simulate("pendulum_hnn", noise=0.1, seed=0)
 
 
 @pytest.fixture(scope="session")

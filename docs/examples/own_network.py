@@ -7,7 +7,7 @@ from noether_discover.data.systems import simulate
 
 # yours: some data and a network, state -> dx/dt, trained in whatever way
 torch.manual_seed(0)
-data = simulate("pendulum", seed=1)
+data = simulate("pendulum_hnn", seed=1)
 train, test = data.pick(range(25)), data.pick(range(25, 50))
 x = torch.tensor(train.stacked, dtype=torch.float32)
 rates = torch.stack([2 * x[:, 1], -3 * x[:, 0].sin()], dim=1)

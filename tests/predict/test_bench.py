@@ -351,7 +351,7 @@ def test_a_hamiltonian_network_conserves_its_own_output(dimension):
 
 def test_a_hamiltonian_network_learns_the_pendulum():
     settings = dataclasses.replace(SMALL, hidden=24, steps=400)
-    bench = prepared(simulate("pendulum", trajectories=6, samples=30, span=2.0, seed=0), settings)
+    bench = prepared(simulate("pendulum_hnn", trajectories=6, samples=30, span=2.0, seed=0), settings)
     told = []
     f = hamiltonian(bench, told.append)
     assert told[-1] == 400

@@ -185,7 +185,7 @@ def test_states_where_the_law_or_a_derivative_is_not_known_are_left_out():
 
 def swings(noise=0.0, samples=50, trajectories=2):
     """Pendulums for a period or so."""
-    return simulate("pendulum", trajectories=trajectories, samples=samples, span=samples / 20, noise=noise, seed=3)
+    return simulate("pendulum_hnn", trajectories=trajectories, samples=samples, span=samples / 20, noise=noise, seed=3)
 
 
 def begun(trajectories, parameters, *, damped=False, law=pendulum_law, f=pendulum):

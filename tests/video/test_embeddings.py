@@ -181,7 +181,7 @@ def drift(values_BT: Tensor) -> float:
 
 def test_the_energy_of_a_leaky_pendulum_is_held_by_a_symbolic_law() -> None:
     horizon = 30
-    truth = torch.tensor(np.stack(simulate("pendulum", seed=0).states[:6]))[:, :1]
+    truth = torch.tensor(np.stack(simulate("pendulum_hnn", seed=0).states[:6]))[:, :1]
     ideal = StepPredictor(Leaky(0.0)).double().rollout(truth, horizon).frames
     network = NoetherNetwork(
         StepPredictor(Leaky(0.05)).double(),
