@@ -14,6 +14,8 @@ kept and has no more nodes: nothing is lost. The rules (docs/language.md says wh
     scale         where only the sum's shape matters (at the root, under a coefficient, in squares and factors) one term
                   has no coefficient, the first one that is not a/f
     repetition    f + f, f*f and f/f stay where f has parameters of its own, since each copy has its own
+    vectors       dot, cross and norm hold no coefficient and dot and cross no factor that could be pulled out; cross
+                  and the triple product in one order; f**2 for dot(f, f), norm(f)**2 and, at the root, norm(f)
     root          no outer coefficient, no outer shift, no one-to-one function (nor a square of squares), f/g and not
                   g/f
 
@@ -31,8 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .enumeration import LEAF, Rows, Table
+from .formula import PARAMETER as PARAMETER_HEAD
 from .grammar import Grammar, GrammarError
-from .operators import FREE, OPERATORS, Operand
+from .operators import FREE, OPERATORS, Kind
+from .ranks import NUMBER
 
 INPUT, PARAMETER, FUNCTION, PRODUCT, QUOTIENT, SCALED, RECIPROCAL, SUM = range(8)
 """What a row is: a*f is SCALED, a/f is RECIPROCAL."""
@@ -101,19 +105,20 @@ class _Columns:
         return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
 
 
-class _Units:
-    """Dimensions by number, and the unit rules on arrays of numbers (each distinct pair is decided once)."""
+class _Kinds:
+    """What rows can be (dimension and rank), by number; the typing rules on arrays of numbers (each distinct pair is
+    decided once). 0 is a number of free dimension."""
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
-        self.numbers: dict[Operand, int] = {FREE: 0}
-        self.known: list[Operand] = [FREE]
+        self.numbers: dict[Kind, int] = {(FREE, NUMBER): 0}
+        self.known: list[Kind] = [(FREE, NUMBER)]
 
-    def number(self, dimension: Operand) -> int:
-        if dimension not in self.numbers:
-            self.numbers[dimension] = len(self.known)
-            self.known.append(dimension)
-        return self.numbers[dimension]
+    def number(self, kind: Kind) -> int:
+        if kind not in self.numbers:
+            self.numbers[kind] = len(self.known)
+            self.known.append(kind)
+        return self.numbers[kind]
 
     def apply(self, operator: str, *operands: Rows) -> Rows:
         """The results' numbers, -1 where the operands are incompatible."""
@@ -124,9 +129,20 @@ class _Units:
         results = np.empty(len(distinct), np.int32)
         for i, code in enumerate(distinct.tolist()):
             pair = (code,) if len(operands) == 1 else (code >> 32, code & 0xFFFFFFFF)
-            result = OPERATORS[operator].units.forward(tuple(self.known[u] for u in pair), self.grammar.angle)
-            results[i] = -1 if result is None else self.number(result[0])
+            result = OPERATORS[operator].typed(tuple(self.known[u] for u in pair), self.grammar.angle)
+            results[i] = -1 if result is None else self.number(result)
         return results[where]
+
+    def free(self, kind: int) -> int:
+        """The kind of the same rank whose dimension is free."""
+        return self.number((FREE, self.known[kind][1]))
+
+    def scaled(self, kinds: Rows) -> Rows:
+        """What a parameter makes of them."""
+        return np.array([self.free(kind) for kind in range(len(self.known))], np.int32)[kinds]
+
+    def ranks(self, kinds: Rows) -> NDArray[np.int8]:
+        return np.array([rank for _, rank in self.known], np.int8)[kinds]
 
 
 @dataclass(frozen=True)
@@ -135,10 +151,13 @@ class NormalForms:
 
     table: the sub-formulas, smallest first.
     roots_F: rows of the table that are representatives, smallest first.
+    vectors_F: those that are vectors, for quantities of which every component is conserved. They are representatives
+        of vectors, under coefficients alone.
     """
 
     table: Table
     roots_F: Rows
+    vectors_F: Rows
 
     def __len__(self) -> int:
         return len(self.roots_F)
@@ -167,20 +186,21 @@ class _Generator:
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
         self.operators = grammar.operators + _implied(grammar.operators)
-        self.units = _Units(grammar)
-        leaves = sorted(grammar.leaves(), key=lambda leaf: leaf[0] == "parameter")
+        self.units = _Kinds(grammar)
+        leaves = sorted(grammar.leaves(), key=lambda leaf: leaf[0].head == PARAMETER_HEAD)
         self.leaves = tuple(leaves)
-        kinds = [PARAMETER if head == "parameter" else INPUT for head, _, _ in leaves]
+        kinds = [PARAMETER if leaf.head == PARAMETER_HEAD else INPUT for leaf, _ in leaves]
         lone = np.array(kinds) == PARAMETER
         self.parameter = len(leaves) - 1
+        self.vectors = bool(grammar.vectors)
         self.rows = _Columns.of(
-            len(leaves), unit=[self.units.number(d) for _, _, d in leaves], kind=kinds, scaled=lone,
+            len(leaves), unit=[self.units.number((d, leaf.rank)) for leaf, d in leaves], kind=kinds, scaled=lone,
             order=np.arange(len(leaves)),
         )  # fmt: skip
         self.bounds = [0, 0, len(leaves)]  # rows of n nodes are bounds[n] to bounds[n + 1]
 
     def run(self, progress: Callable[[int, int], None] | None, at_most: int | None) -> NormalForms:
-        roots = [self.roots(1)]
+        roots, vectors = [self.roots(1)], [self.vector_roots(1)]
         for size in range(2, self.grammar.max_nodes + 1):
             parts = [part for part in self.of_size(size) if len(part)]
             parts = [_masked(part, part.unit >= 0) for part in parts]
@@ -197,6 +217,7 @@ class _Generator:
                 self.bounds.pop()
                 break
             roots.append(found)
+            vectors.append(self.vector_roots(size))
             if progress is not None:
                 progress(size, sum(map(len, roots)))
         end = self.bounds[-1]
@@ -204,14 +225,15 @@ class _Generator:
         table = Table(
             self.operators,
             self.leaves,
-            tuple(self.units.known),
+            tuple(unit for unit, _ in self.units.known),
+            tuple(rank for _, rank in self.units.known),
             self.rows.operator[:end],
             self.rows.left[:end],
             self.rows.right[:end],
             self.rows.unit[:end],
             np.repeat(np.arange(1, len(sizes) + 1, dtype=np.int8), sizes),
         )
-        return NormalForms(table, np.concatenate(roots).astype(np.int32))
+        return NormalForms(table, np.concatenate(roots).astype(np.int32), np.concatenate(vectors).astype(np.int32))
 
     # --- rows of one size ------------------------------------------------------------------------------------------
 
@@ -238,8 +260,11 @@ class _Generator:
                 parts += [self.sums("sub", a, b)]
                 if any(OPERATORS[n].arity == 1 and OPERATORS[n].parity == 0 for n in binary):
                     parts.append(self.negatives(a, b))
-            for name in binary - {"add", "sub", "mul", "div"}:
-                if OPERATORS[name].arity == 2:
+            for name in self.grammar.operators:
+                row = OPERATORS[name]
+                if row.arity == 2 and row.linear:
+                    parts.append(self.vector_products(name, a, b))
+                elif row.arity == 2 and name not in _SIGNS:
                     parts.append(self.others(name, a, b))
         return parts
 
@@ -254,12 +279,83 @@ class _Generator:
             keep &= ~r.scaled[a] | self.is_sum_of_reciprocals(a)
         if row.shifted in self.grammar.operators:
             keep &= ~r.offset[a]
+        if self.vectors and row.of_vectors:
+            keep &= ~self.has_factor(a, self.nonnegative)
+        if self.vectors and name == "square":
+            keep &= ~self.has_factor(a, ["norm"]) & (r.operator[a] != self.code("norm"))
         a = a[keep]
         return _Columns.of(
             len(a), operator=self.code(name), left=a, unit=self.units.apply(name, r.unit[a]),
             shape=r.shape[a] if row.multiplicative else True,
             signless=r.scaled[a] if row.parity == -1 else False, varied=r.varied[a] | (r.coefficients[a] > 0),
         )  # fmt: skip
+
+    @property
+    def nonnegative(self) -> list[str]:
+        return [name for name in self.grammar.operators if OPERATORS[name].nonnegative]
+
+    def is_vector(self, a: Rows) -> Mask:
+        return self.units.ranks(self.rows.unit[a]) != NUMBER
+
+    def numbers(self, a: Rows) -> Rows:
+        """Those of the rows that are no vectors."""
+        return a[~self.is_vector(a)] if self.vectors else a
+
+    @property
+    def norms(self) -> Rows:
+        """For each leaf the row that is its norm, the leaf itself where there is none."""
+        found = np.arange(len(self.leaves), dtype=np.int32)
+        if len(self.bounds) > 3:
+            rows = self.rows_of(2)
+            rows = rows[self.rows.operator[rows] == self.code("norm")]
+            found[self.rows.left[rows]] = rows
+        return found
+
+    def has_factor(self, a: Rows, names: list[str]) -> Mask:
+        """Whether x*y or x/y has one of these functions as x or y, which can be pulled out of it: |f*x| is f*|x| where
+        f is never negative, and (f*|x|)**2 is (f*x)**2."""
+        r, codes = self.rows, [self.code(name) for name in names]
+        last, first = (np.isin(r.operator[part], codes) for part in (r.right[a], r.left[a]))
+        return np.isin(r.kind[a], (PRODUCT, QUOTIENT)) & (last | first)
+
+    def vector_products(self, name: str, a: Rows, b: Rows) -> _Columns:
+        """x . y and x × y: in one order as far as a sign can be absorbed, without factors that could be pulled out."""
+        r, row = self.rows, OPERATORS[name]
+        a, b = _pairs(*(x[self.is_vector(x) & self.is_factor(x)] for x in (a, b)))
+        same, keep = (a == b) & ~r.varied[a], np.ones(len(a), bool)
+        if row.commutes or (row.antisymmetric and self.signs_are_absorbed):
+            keep = a <= b
+        if row.antisymmetric:
+            keep &= ~same
+        elif row.commutes:
+            keep &= self.is_first_triple(a, b) & self.is_first_triple(b, a)
+            if "square" in self.operators:
+                keep &= ~same
+        a, b = a[keep], b[keep]
+        return _Columns.of(
+            len(a), operator=self.code(name), left=a, right=b, unit=self.units.apply(name, r.unit[a], r.unit[b]),
+            shape=r.shape[a] & r.shape[b], varied=r.varied[a] | r.varied[b],
+        )  # fmt: skip
+
+    @property
+    def signs_are_absorbed(self) -> bool:
+        """Whether -f is never needed where there is f: a difference writes it, and no operator tells them apart."""
+        rows = [OPERATORS[name] for name in self.grammar.operators if name not in _SIGNS]
+        tells = any(row.parity == 0 if row.arity == 1 else not row.linear for row in rows)
+        return "sub" in self.grammar.operators and not tells
+
+    def is_first_triple(self, a: Rows, b: Rows) -> Mask:
+        """Of x.(y × z), y.(z × x) and z.(x × y) the one with the first of them outside, and none of x.(x × y).
+
+        Where z is w × v, (x × y).(w × v) stands for all of them.
+        """
+        if "cross" not in self.operators:
+            return np.ones(len(a), bool)
+        r, cross = self.rows, self.code("cross")
+        y, z = r.left[b], r.right[b]
+        triple = (r.operator[b] == cross) & (r.operator[a] != cross)
+        twice = (((a == y) | (a == z)) & ~r.varied[a]) | (r.operator[y] == cross) | (r.operator[z] == cross)
+        return ~(triple & (twice | (a > y)))
 
     def is_factor(self, a: Rows) -> Mask:
         r = self.rows
@@ -284,7 +380,7 @@ class _Generator:
         a, b = _pairs(a[self.is_factor(a) | (r.kind[a] == PRODUCT)], b[self.is_factor(b)])
         last = self.last_factor(a)
         keep = (last < b) | ((last == b) & (self.repeats(b) | ("square" not in self.grammar.operators)))
-        keep &= ~self.same_power(a, b)
+        keep &= ~(self.same_power(a, b) & (self.of_number(a) | self.of_number(b)))
         a, b = a[keep], b[keep]
         unit = self.units.apply("mul", r.unit[a], r.unit[b])
         return _Columns.of(
@@ -298,14 +394,28 @@ class _Generator:
     def base(self, a: Rows) -> Rows:
         """What a power is a power of; any other row itself."""
         r = self.rows
-        powers = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative]
-        return np.where(np.isin(r.operator[a], powers), r.left[a], a)
+        base = np.where(np.isin(r.operator[a], self.powers), r.left[a], a)
+        if self.vectors:
+            of_vector = np.isin(r.operator[a], self.powers) & self.is_vector(r.left[a])
+            norms = self.norms
+            known = of_vector & (r.left[a] < len(norms))
+            base[of_vector] = a[of_vector]
+            base[known] = norms[r.left[a[known]]]
+        return base
+
+    @property
+    def powers(self) -> list[int]:
+        """The multiplicative functions of numbers."""
+        rows = [OPERATORS[name] for name in self.grammar.operators]
+        return [self.code(row.name) for row in rows if row.multiplicative and not row.of_vectors]
 
     def same_power(self, a: Rows, b: Rows) -> Mask:
-        """Both are the same multiplicative function, which then belongs outside of the product."""
+        """Both are the same multiplicative function, which then belongs outside of the product, if there is one."""
         r = self.rows
-        powers = [self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative]
-        return (r.operator[a] == r.operator[b]) & np.isin(r.operator[a], powers)
+        return (r.operator[a] == r.operator[b]) & np.isin(r.operator[a], self.powers)
+
+    def of_number(self, a: Rows) -> Mask:
+        return ~self.is_vector(self.rows.left[a]) if self.vectors else np.ones(len(a), bool)
 
     def quotients(self, a: Rows, b: Rows) -> _Columns:
         """product / product, one fraction bar, nothing that cancels."""
@@ -316,7 +426,7 @@ class _Generator:
 
         a, b = _pairs(part(a), part(b))
         keep = np.where(a == b, self.repeats(a), (self.base(a) != self.base(b)) | r.varied[a])
-        keep &= ~self.same_power(a, b)
+        keep &= ~(self.same_power(a, b) & self.of_number(b))
         for one, other in ((a, b), (b, a)):
             product = r.kind[other] == PRODUCT
             keep &= ~(product & ((r.left[other] == one) | (r.right[other] == one))) | self.repeats(one)
@@ -334,9 +444,10 @@ class _Generator:
             return _Columns.of(0)
         plain_sum = (r.kind[b] == SUM) & (r.coefficients[b] == 0) & ~r.offset[b] & ~r.negative[b]
         b = b[(np.isin(r.kind[b], (INPUT, FUNCTION, PRODUCT, QUOTIENT)) & r.shape[b]) | plain_sum]
+        unit = self.units.scaled(r.unit[b]) if self.vectors else 0
         return _Columns.of(
-            len(b), operator=self.code("mul"), left=self.parameter, right=b, unit=0, kind=SCALED, scaled=True, bare=0,
-            coefficients=1, leads=False, shape=False, order=r.order[b], varied=r.varied[b],
+            len(b), operator=self.code("mul"), left=self.parameter, right=b, unit=unit, kind=SCALED, scaled=True,
+            bare=0, coefficients=1, leads=False, shape=False, order=r.order[b], varied=r.varied[b],
         )  # fmt: skip
 
     def reciprocals(self, a: Rows, b: Rows) -> _Columns:
@@ -344,19 +455,21 @@ class _Generator:
         r = self.rows
         if self.parameter not in a:
             return _Columns.of(0)
-        b = b[(self.is_factor(b) | (r.kind[b] == PRODUCT)) & r.shape[b]]
+        b = self.numbers(b[(self.is_factor(b) | (r.kind[b] == PRODUCT)) & r.shape[b]])
         return _Columns.of(
             len(b), operator=self.code("div"), left=self.parameter, right=b, unit=0, kind=RECIPROCAL, scaled=True,
             bare=0, coefficients=1, leads=False, shape=False, varied=r.varied[b], reciprocal=True,
         )  # fmt: skip
 
     def same_units(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
-        """All pairs of one dimension, free ones with everything."""
+        """All pairs of one rank and one dimension, free ones with everything."""
         r, left, right = self.rows, [], []
         by_unit: dict[int, Rows] = {int(u): b[r.unit[b] == u] for u in np.unique(r.unit[b])}
         for u in np.unique(r.unit[a]).tolist():
-            rows = a[r.unit[a] == u]
-            fits = list(by_unit.values()) if u == 0 else [by_unit[v] for v in (u, 0) if v in by_unit]
+            rows, free = a[r.unit[a] == u], self.units.free(u)
+            fits = [by_unit[v] for v in (u, free) if v in by_unit]
+            if u == free:
+                fits = [some for v, some in by_unit.items() if self.units.free(v) == free]
             for some in fits:
                 i, j = _pairs(rows, some)
                 left.append(i)
@@ -397,7 +510,7 @@ class _Generator:
     def negatives(self, a: Rows, b: Rows) -> _Columns:
         """term - sum, for the functions that tell the two signs apart."""
         r = self.rows
-        b, a = self.chains_and_terms(b, a)
+        b, a = self.chains_and_terms(self.numbers(b), a)
         keep = (r.bare[b] > 0) & ~r.scaled[a]
         a, b = a[keep], b[keep]
         bare = r.bare[a] + r.bare[b]
@@ -412,7 +525,7 @@ class _Generator:
         r = self.rows
         if self.parameter not in b:
             return _Columns.of(0)
-        a = a[(r.kind[a] != PARAMETER) & ~r.offset[a]]
+        a = self.numbers(a[(r.kind[a] != PARAMETER) & ~r.offset[a]])
         shape = r.reciprocal[a] & (r.kind[r.right[a]] != INPUT)  # the shape of a/x + b is (x + c)/x, for an input x
         return _Columns.of(
             len(a), operator=self.code("add"), left=a, right=self.parameter, unit=r.unit[a], kind=SUM,
@@ -435,19 +548,34 @@ class _Generator:
 
     # --- the root --------------------------------------------------------------------------------------------------
 
-    def roots(self, size: int) -> Rows:
-        """The rows of one size that are representatives."""
+    def vector_roots(self, size: int) -> Rows:
+        """The vectors of one size that are representatives; nothing undoes f*x or x/f."""
         r, a = self.rows, self.rows_of(size)
+        if not self.vectors:
+            return a[:0]
+        return a[self.is_vector(a) & (r.kind[a] != SCALED) & r.shape[a]]
+
+    def roots(self, size: int) -> Rows:
+        """The numbers of one size that are representatives."""
+        r, a = self.rows, self.numbers(self.rows_of(size))
         keep = ~np.isin(r.kind[a], (PARAMETER, SCALED, RECIPROCAL)) & r.shape[a] & ~r.offset[a] & ~r.negative[a]
         injective = [self.code(n) for n in self.grammar.operators if OPERATORS[n].arity == 1 and OPERATORS[n].injective]
         keep &= ~np.isin(r.operator[a], injective)
         keep &= ~((r.kind[a] == QUOTIENT) & (r.left[a] > r.right[a]))
-        positive = [self.code(n) for n in self.grammar.operators if OPERATORS[n].nonnegative]
+        positive = [self.code(name) for name in self.nonnegative]
         even = [
             self.code(n) for n in self.grammar.operators if OPERATORS[n].multiplicative and OPERATORS[n].parity == 1
         ]
         keep &= ~(np.isin(r.operator[a], even) & np.isin(r.operator[r.left[a]], positive))
+        if self.vectors and "square" in self.operators:
+            keep &= r.operator[a] != self.code("norm")
+            keep &= self.of_number(a) | ~self.has_factor(r.left[a], self.nonnegative)
+        elif self.vectors:
+            keep &= (r.operator[a] != self.code("dot")) | (r.left[a] != r.right[a]) | r.varied[a]
         return a[keep]
+
+
+_SIGNS = ("add", "sub", "mul", "div")
 
 
 def _implied(operators: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ so that formulas equal up to commutativity are equal objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from .operators import OPERATORS
+from .ranks import in_words
 
 INPUT, PARAMETER = "input", "parameter"
 T = TypeVar("T")
@@ -20,18 +21,25 @@ class FormulaError(ValueError):
     """Text that is no formula; the message says where."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Formula:
     """A leaf (an input by its symbol, or a parameter) or an operator over formulas.
 
     head: ``"input"``, ``"parameter"`` or an operator's name.
     name: an input's symbol; a parameter's unit when it is fixed by the grammar, else "".
     operands: the sub-formulas, in canonical order where the operator commutes.
+    components: for an input that is a vector, the symbols of the columns that are its components; else ().
     """
 
     head: str
     name: str = ""
     operands: tuple[Formula, ...] = ()
+    components: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """As Python would write it, from which `node` makes the canonical order."""
+        vector = f", components={self.components!r}" if self.components else ""
+        return f"Formula(head={self.head!r}, name={self.name!r}, operands={self.operands!r}{vector})"
 
     @property
     def nodes(self) -> int:
@@ -53,8 +61,32 @@ class Formula:
 
     @property
     def inputs(self) -> frozenset[str]:
-        """The symbols that it reads."""
-        return frozenset(leaf.name for leaf in self.leaves if leaf.head == INPUT)
+        """The symbols of the columns that it reads; those of a vector are its components."""
+        return frozenset(
+            symbol for leaf in self.leaves if leaf.head == INPUT for symbol in leaf.components or (leaf.name,)
+        )
+
+    @property
+    def vectors(self) -> dict[str, tuple[str, ...]]:
+        """The vectors that it reads: name -> symbols of the components."""
+        return {leaf.name: leaf.components for leaf in self.leaves if leaf.components}
+
+    @property
+    def rank(self) -> int:
+        """0 for a number, n for a vector of n components.
+
+        Raises FormulaError where an operation meets a number for a vector, or the other way round.
+        """
+        if not self.operands:
+            return len(self.components)
+        row = OPERATORS[self.head]
+        if row.ranks.numeric:
+            return 0
+        ranks = tuple([operand.rank for operand in self.operands])
+        rank = row.ranks.result(ranks)
+        if rank is None:
+            raise FormulaError(rank_clash(self.head, ranks))
+        return rank
 
     @property
     def parameters(self) -> int:
@@ -72,9 +104,19 @@ def variable(symbol: str) -> Formula:
     return Formula(INPUT, symbol)
 
 
+def vector(name: str, components: Iterable[str]) -> Formula:
+    """The vector input with this name, whose components are the columns with these symbols."""
+    return Formula(INPUT, name, components=tuple(components))
+
+
 def parameter(unit: str = "") -> Formula:
     """A trainable scalar; its unit is inferred unless one is given."""
     return Formula(PARAMETER, unit)
+
+
+def rank_clash(head: str, ranks: Iterable[int]) -> str:
+    """What is wrong with an operation on operands of these ranks, in words."""
+    return f"{head} cannot take {' and '.join(in_words(rank) for rank in ranks)}"
 
 
 def node(head: str, *operands: Formula) -> Formula:
@@ -106,7 +148,7 @@ def _rank(formula: Formula, head: str) -> tuple[int, int, str]:
 def fold(formula: Formula, leaf: Callable[[Formula, int], T], inner: Callable[[Formula, tuple[T, ...]], T]) -> T:
     """One recursion for every reading: `leaf(leaf, parameter number)`, `inner(node, readings of the operands)`.
 
-    Parameters are numbered from 0, left to right; an input gets the number -1.
+    Parameters are numbered from 0, left to right; an input gets the number -1. A vector is one leaf.
     """
     count = 0
 

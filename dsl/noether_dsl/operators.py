@@ -12,14 +12,16 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from .dimension import PURE, Dimension
-
-Value = Any
-"""Whatever the row computes with: numpy arrays, torch tensors, sympy expressions."""
+from .ranks import ALIKE, EACH, MEASURED, NUMBER, NUMBERS, OVER_NUMBER, SCALED, TURNED, RankRule
+from .vector import Value, cross, dot, squared
 
 FREE = None
 """The dimension of a sub-formula whose parameters can give it any unit. Free combines with anything."""
 
 Operand = Dimension | None
+
+Kind = tuple[Operand, int]
+"""What a sub-formula is: its dimension and its rank."""
 
 
 class UnitRule(Protocol):
@@ -119,8 +121,9 @@ def power(exponent: int | Fraction) -> UnitRule:
     return _Power(Fraction(exponent))
 
 
-ADDITIVE, MULTIPLICATIVE, POWER, ATOM = 1, 2, 3, 4
-"""How tightly text binds; an operand that binds more loosely than its place demands gets parentheses."""
+ADDITIVE, VECTORIAL, MULTIPLICATIVE, POWER, ATOM = 1, 2, 3, 4, 5
+"""How tightly text binds; an operand that binds more loosely than its place demands gets parentheses. VECTORIAL are
+the signs of vector products, which stand in a sum without parentheses and in a product with them."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,18 @@ class Operator:
     name: how formulas call it, when it has no sign.
     arity: 1 or 2.
     units: its unit rule.
-    compute: ``compute(m, *values)`` where m is numpy, torch or sympy; written once, serves all three.
+    compute: ``compute(m, *values)`` where m is numpy, torch or sympy; written once, serves all three. The value of a
+        vector is a `Vector`, in all of them.
+    ranks: which operands are vectors, and whether the result is one.
     commutes: whether the order of the operands is without meaning.
     inside: whether the function has a value at these operands (numpy), None for everywhere.
     text, binds, holds: template, how tightly it binds, and how tightly each operand must bind.
     latex, latex_holds: the same for LaTeX, where a fraction or a radical holds anything.
     default: whether a search uses it without being asked.
     injective: f(g) conserved <=> g conserved, so that it adds nothing at the root.
-    multiplicative: f(c g) = f(c) f(g), so that a coefficient can be pulled out.
+    multiplicative: f(c g) = f(c) f(g), so that a coefficient can be pulled out (of a norm as |c|).
+    linear: f(c g) = c f(g) in each operand, for coefficients and all numbers c; they can be pulled out.
+    antisymmetric: f(y, x) = -f(x, y).
     parity: -1 odd, +1 even, 0 neither.
     nonnegative: it never gives a negative number.
     shifted: the operator that it equals after a shift of its argument (cos: sin).
@@ -163,15 +170,37 @@ class Operator:
     nonnegative: bool = False
     shifted: str | None = None
     exponent: int | None = None
+    ranks: RankRule = NUMBERS
+    linear: bool = False
+    antisymmetric: bool = False
 
     def __post_init__(self) -> None:
         assert self.arity in (1, 2), "an operator takes one or two operands"
         if not self.text:
-            object.__setattr__(self, "text", f"{self.name}({{0}})")
+            places = ", ".join(f"{{{place}}}" for place in range(self.arity))
+            object.__setattr__(self, "text", f"{self.name}({places})")
         if len(self.holds) != self.arity:
             object.__setattr__(self, "holds", (0,) * self.arity)
         if len(self.latex_holds) != self.arity:
             object.__setattr__(self, "latex_holds", (0,) * self.arity)
+
+    @property
+    def called(self) -> bool:
+        """Whether text writes it as a function: a name and operands in parentheses."""
+        return self.text.startswith(f"{self.name}(")
+
+    @property
+    def of_vectors(self) -> bool:
+        """Whether it says nothing about numbers alone."""
+        return self.ranks.result((NUMBER,) * self.arity) is None
+
+    def typed(self, operands: tuple[Kind, ...], angle: Dimension) -> Kind | None:
+        """What the result is, by the unit rule and the rank rule; None when there is no such operation."""
+        rank = self.ranks.result(tuple([rank for _, rank in operands]))
+        if rank is None:
+            return None
+        unit = self.units.forward(tuple([unit for unit, _ in operands]), angle)
+        return None if unit is None else (unit[0], rank)
 
 
 OPERATORS: dict[str, Operator] = {}
@@ -185,8 +214,8 @@ def register(*rows: Operator) -> None:
 
 register(
     Operator(
-        "square", 1, power(2), lambda m, x: x * x, "{0}^{{2}}", "{0}**2", POWER, (ATOM,), POWER, (ATOM,),
-        default=True, multiplicative=True, parity=1, nonnegative=True, exponent=2,
+        "square", 1, power(2), lambda m, x: squared(x), "{0}^{{2}}", "{0}**2", POWER, (ATOM,), POWER, (ATOM,),
+        default=True, multiplicative=True, parity=1, nonnegative=True, exponent=2, ranks=EACH,
     ),
     Operator("sin", 1, OF_ANGLE, lambda m, x: m.sin(x), r"\sin\left({0}\right)", default=True, parity=-1),
     Operator(
@@ -194,19 +223,20 @@ register(
     ),
     Operator(
         "add", 2, SAME, lambda m, x, y: x + y, "{0} + {1}", "{0} + {1}", ADDITIVE, (ADDITIVE, MULTIPLICATIVE),
-        ADDITIVE, (ADDITIVE, ADDITIVE), commutes=True, default=True,
+        ADDITIVE, (ADDITIVE, ADDITIVE), commutes=True, default=True, ranks=ALIKE,
     ),
     Operator(
         "sub", 2, SAME, lambda m, x, y: x - y, "{0} - {1}", "{0} - {1}", ADDITIVE, (ADDITIVE, MULTIPLICATIVE),
-        ADDITIVE, (ADDITIVE, MULTIPLICATIVE), default=True,
+        ADDITIVE, (ADDITIVE, VECTORIAL), default=True, ranks=ALIKE,
     ),
     Operator(
         "mul", 2, PRODUCT, lambda m, x, y: x * y, r"{0} \, {1}", "{0}*{1}", MULTIPLICATIVE,
         (MULTIPLICATIVE, POWER), MULTIPLICATIVE, (MULTIPLICATIVE, MULTIPLICATIVE), commutes=True, default=True,
+        ranks=SCALED,
     ),
     Operator(
         "div", 2, QUOTIENT, lambda m, x, y: x / y, r"\frac{{{0}}}{{{1}}}", "{0}/{1}", MULTIPLICATIVE,
-        (MULTIPLICATIVE, POWER), POWER, (0, 0), default=True, inside=lambda x, y: y != 0,
+        (MULTIPLICATIVE, POWER), POWER, (0, 0), default=True, inside=lambda x, y: y != 0, ranks=OVER_NUMBER,
     ),
     Operator(
         "exp", 1, OF_NUMBER, lambda m, x: m.exp(x), r"\exp\left({0}\right)", injective=True, nonnegative=True,
@@ -234,7 +264,22 @@ register(
         injective=True, multiplicative=True, parity=-1, exponent=3,
     ),
     Operator("tanh", 1, OF_NUMBER, lambda m, x: m.tanh(x), r"\tanh\left({0}\right)", injective=True, parity=-1),
+    Operator(
+        "dot", 2, PRODUCT, lambda m, u, v: dot(u, v), r"{0} \cdot {1}", latex_binds=VECTORIAL,
+        latex_holds=(POWER, POWER), commutes=True, ranks=MEASURED, linear=True,
+    ),
+    Operator(
+        "cross", 2, PRODUCT, lambda m, u, v: cross(u, v), r"{0} \times {1}", latex_binds=VECTORIAL,
+        latex_holds=(POWER, POWER), ranks=TURNED, linear=True, antisymmetric=True,
+    ),
+    Operator(
+        "norm", 1, power(1), lambda m, u: m.sqrt(dot(u, u)), r"\left|{0}\right|", ranks=MEASURED, multiplicative=True,
+        parity=1, nonnegative=True,
+    ),
 )  # fmt: skip
 
 DEFAULT_OPERATORS = tuple(name for name, row in OPERATORS.items() if row.default)
 """The paper's vocabulary."""
+
+VECTOR_OPERATORS = tuple(name for name, row in OPERATORS.items() if row.of_vectors)
+"""What a grammar with vectors has besides."""

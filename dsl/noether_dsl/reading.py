@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dimension import ANGLE, PURE, Dimension, DimensionError
-from .formula import PARAMETER, Formula, fold
-from .operators import ATOM, FREE, MULTIPLICATIVE, OPERATORS, POWER, Operand, Value
+from .formula import PARAMETER, Formula, FormulaError, fold, rank_clash, variable
+from .operators import ATOM, FREE, MULTIPLICATIVE, OPERATORS, POWER, Kind, Operand
 from .text import parameter_names
+from .vector import Value, Vector
 
 if TYPE_CHECKING:
     import sympy
@@ -30,14 +31,17 @@ def text(formula: Formula, leaf: Leaf | None = None) -> str:
 def latex(formula: Formula, leaf: Leaf | None = None) -> str:
     """The formula in LaTeX. `leaf` spells the leaves, by default as `latex_symbol` does."""
     names = parameter_names(formula)
-    spell = leaf or (lambda part, number: latex_symbol(names[number] if number >= 0 else part.name))
+    spell = leaf or (
+        lambda part, number: latex_symbol(names[number] if number >= 0 else part.name, bool(part.components))
+    )
     return _written(formula, spell, "latex")
 
 
 def numpy_code(formula: Formula, leaf: Leaf | None = None) -> str:
     """The formula as Python code on numpy arrays, numpy called ``np``. `leaf` spells the leaves otherwise than `text`.
 
-    It does what `evaluate` does: the code is what the rows' `compute` says when it is given names for numbers.
+    It does what `evaluate` does: the code is what the rows' `compute` says when it is given names for numbers. Vectors
+    are computed by components (`leaf` spells those); where the whole formula is one, they are stacked on a last axis.
     """
     return _coded(formula, leaf, "np")
 
@@ -50,11 +54,17 @@ def torch_code(formula: Formula, leaf: Leaf | None = None) -> str:
 def _coded(formula: Formula, leaf: Leaf | None, module: str) -> str:
     names = parameter_names(formula)
     spell = leaf or (lambda part, number: names[number] if number >= 0 else part.name)
-    said: _Code = fold(
-        formula,
-        lambda part, number: _Code(spell(part, number)),
-        lambda part, operands: OPERATORS[part.head].compute(_Functions(module), *operands),
+
+    def spelled(part: Formula, number: int) -> _Code | Vector:
+        if part.components:
+            return Vector(tuple(_Code(spell(variable(symbol), -1)) for symbol in part.components))
+        return _Code(spell(part, number))
+
+    said: _Code | Vector = fold(
+        formula, spelled, lambda part, operands: OPERATORS[part.head].compute(_Functions(module), *operands)
     )
+    if isinstance(said, Vector):
+        return f"{module}.stack(({', '.join(part.words for part in said)}), -1)"
     return said.words
 
 
@@ -86,6 +96,8 @@ class _Code:
         return _signed("sub", _code(other), self)
 
     def __mul__(self, other: Value) -> _Code:
+        if isinstance(other, Vector):
+            return NotImplemented
         if other is self:
             return self**2
         if self.base is not None and other is self.base:
@@ -169,10 +181,11 @@ _GREEK_CAPITALS = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Up
 _GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK + _GREEK_CAPITALS, strict=True))
 
 
-def latex_symbol(name: str) -> str:
-    r"""A column's name as a symbol.
+def latex_symbol(name: str, vector: bool = False) -> str:
+    r"""A column's name as a symbol, a vector's in bold.
 
-    ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``.
+    ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``, vector ``q1`` ->
+    ``\mathbf{q}_{1}``.
     """
     head, *rest = name.replace(".", "_").strip("_").split("_")
     stem = head.rstrip("0123456789") or head
@@ -182,10 +195,12 @@ def latex_symbol(name: str) -> str:
         symbol = f"\\{letter}"
     elif letter.lower() in _GREEK:
         symbol = f"\\{letter.lower()}"
-    elif len(stem) == 1 and stem.isascii() and stem.isalpha():
-        symbol = stem
+    elif vector or (len(stem) == 1 and stem.isascii() and stem.isalpha()):
+        symbol = _escaped(stem or name)
     else:
         symbol = rf"\mathrm{{{_escaped(stem or name)}}}"
+    if vector:
+        symbol = f"\\{'boldsymbol' if letter.lower() in _GREEK else 'mathbf'}{{{symbol}}}"
     if not marks:
         return symbol
     inside = ",".join(mark if _is_plain(mark) else rf"\mathrm{{{_escaped(mark)}}}" for mark in marks)
@@ -207,13 +222,21 @@ def _escaped(words: str) -> str:
 def evaluate(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value], m: Any = np) -> Value:
     """The formula's values: `m` is numpy, torch or sympy, and the columns and parameters are its objects.
 
-    Parameters are taken left to right. Outside the domain numpy and torch give nan or inf, as they do.
+    Parameters are taken left to right. Outside the domain numpy and torch give nan or inf, as they do. The value of a
+    formula that is a vector is a `Vector` of its components' values.
     """
 
     def leaf(part: Formula, number: int) -> Value:
-        return parameters[number] if part.head == PARAMETER else columns[part.name]
+        return parameters[number] if number >= 0 else column_of(part, columns)
 
     return fold(formula, leaf, lambda part, operands: OPERATORS[part.head].compute(m, *operands))
+
+
+def column_of(leaf: Formula, columns: Mapping[str, Value]) -> Value:
+    """The values of an input: a column, or the `Vector` of the columns that are its components."""
+    if leaf.components:
+        return Vector(tuple(columns[symbol] for symbol in leaf.components))
+    return columns[leaf.name]
 
 
 def inside_domain(formula: Formula, columns: Mapping[str, Value], parameters: Sequence[Value]) -> NDArray[np.bool_]:
@@ -228,10 +251,11 @@ def inside_domain(formula: Formula, columns: Mapping[str, Value], parameters: Se
             if row.inside is not None:
                 inside = inside & row.inside(*operands)
             value = row.compute(np, *operands)
-        inside = inside & np.isfinite(value)
+        for part_value in value if isinstance(value, Vector) else (value,):
+            inside = inside & np.isfinite(part_value)
         return value
 
-    fold(formula, lambda part, k: parameters[k] if part.head == PARAMETER else columns[part.name], inner)
+    fold(formula, lambda part, k: parameters[k] if k >= 0 else column_of(part, columns), inner)
     return inside
 
 
@@ -244,7 +268,7 @@ def divisors(formula: Formula, columns: Mapping[str, Value], parameters: Sequenc
     Factors = tuple[Value, list[Value]]
 
     def leaf(part: Formula, number: int) -> Factors:
-        value = columns[part.name] if number < 0 else parameters[number]
+        value = column_of(part, columns) if number < 0 else parameters[number]
         return value, [value]
 
     def inner(part: Formula, operands: tuple[Factors, ...]) -> Factors:
@@ -257,30 +281,39 @@ def divisors(formula: Formula, columns: Mapping[str, Value], parameters: Sequenc
             return value, operands[0][1] + operands[1][1]
         if part.head in ("div", "inverse"):
             return value, operands[0][1] if part.head == "div" else []
-        return value, operands[0][1] if row.multiplicative else [value]
+        return value, operands[0][1] if row.multiplicative and not isinstance(operands[0][0], Vector) else [value]
 
     fold(formula, leaf, inner)
     return found
 
 
 def dimension_of(formula: Formula, inputs: Mapping[str, Dimension], angle: Dimension = PURE) -> Operand:
-    """The formula's dimension, or None (FREE) when its parameters can give it any.
+    """The formula's dimension, or None (FREE) when its parameters can give it any; a vector has its components'.
 
-    Raises DimensionError where an operation meets incompatible units, naming them.
+    Raises DimensionError where an operation meets incompatible units, naming them, and FormulaError where it meets a
+    number for a vector or the other way round.
     """
 
-    def leaf(part: Formula, number: int) -> Operand:
-        return (_fixed(part.name) if part.name else FREE) if part.head == PARAMETER else inputs[part.name]
+    def leaf(part: Formula, number: int) -> Kind:
+        if part.head == PARAMETER:
+            return _fixed(part.name) if part.name else FREE, 0
+        units = {inputs[symbol] for symbol in part.components or (part.name,)}
+        if len(units) > 1:
+            raise DimensionError(f'the components of "{part.name}" differ in unit: {", ".join(map(str, units))}')
+        return units.pop(), len(part.components)
 
-    def inner(part: Formula, operands: tuple[Operand, ...]) -> Operand:
-        result = OPERATORS[part.head].units.forward(operands, angle)
+    def inner(part: Formula, operands: tuple[Kind, ...]) -> Kind:
+        row, units, ranks = OPERATORS[part.head], [unit for unit, _ in operands], [rank for _, rank in operands]
+        if row.ranks.result(tuple(ranks)) is None:
+            raise FormulaError(f'{rank_clash(part.head, ranks)} in "{formula}"')
+        result = row.typed(operands, angle)
         if result is None:
-            kinds = " and ".join("a pure number" if d is not None and d.is_pure else str(d) for d in operands)
+            kinds = " and ".join("a pure number" if d is not None and d.is_pure else str(d) for d in units)
             wanted = "" if len(operands) == 2 else f"; it takes {'an angle' if angle != PURE else 'a pure number'}"
             raise DimensionError(f'cannot {part.head} {kinds} in "{formula}"{wanted}')
-        return result[0]
+        return result
 
-    return fold(formula, leaf, inner)
+    return fold(formula, leaf, inner)[0]
 
 
 def _fixed(unit: str) -> Dimension:
@@ -318,10 +351,14 @@ def angle_dimension(strict: bool) -> Dimension:
 
 
 def to_sympy(formula: Formula, parameters: Sequence[float] | None = None) -> sympy.Expr:
-    """The formula as a sympy expression, with symbols for the inputs and, without values, for the parameters."""
+    """The formula as a sympy expression, with symbols for the inputs and, without values, for the parameters.
+
+    Vectors are written by their components; a formula that is one gives a column matrix.
+    """
     import sympy
 
     names = parameter_names(formula)
     values = [sympy.Float(v) for v in parameters] if parameters is not None else [sympy.Symbol(n) for n in names]
     columns = {name: sympy.Symbol(name) for name in formula.inputs}
-    return evaluate(formula, columns, values, sympy)
+    value = evaluate(formula, columns, values, sympy)
+    return sympy.Matrix(list(value)) if isinstance(value, Vector) else value

@@ -4,6 +4,7 @@
 |-------------------|--------------------------------------------------------|
 | `p**2 - a*cos(q)` | parameters are the names that are no inputs            |
 | `p**2 - 3*cos(q)` | a number is a parameter with a value                   |
+| `dot(p, p) - q.x` | names of vectors, and of their components              |
 | `` `q 1`**2 ``    | a name that is no identifier stands in backquotes      |
 """
 
@@ -11,15 +12,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, variable
+from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, rank_clash, variable, vector
 from .operators import OPERATORS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|`(?P<quoted>[^`]+)`"
-    r"|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>\*\*|[-+*/^()]))"
+    r"|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>\*\*|[-+*/^(),]))"
 )
 _DEEPEST = 100  # nested parts of a text
 _LARGEST = 300  # nodes; both limits together keep every recursion over a parsed formula within Python's own
@@ -46,29 +47,39 @@ class _Part:
     values: tuple[float | None, ...]
     number: float | None = None  # set while the part is a bare number, so that exponents and signs can be read
     nodes: int = 1
+    rank: int = 0
 
 
 Inputs = Iterable[str] | Callable[[str], bool] | None
+Vectors = Mapping[str, Sequence[str]]
+"""Names of vectors, and the symbols of the inputs that are their components."""
+
+COMPONENTS = ("x", "y", "z")
+"""What the components of a vector q are called: q.x, q.y and, in space, q.z."""
+
+_NO_VECTORS: Vectors = {}
 
 
-def parse(text: str, inputs: Inputs = None) -> Formula:
+def parse(text: str, inputs: Inputs = None, vectors: Vectors = _NO_VECTORS) -> Formula:
     """The formula of a text; names that are not in `inputs` are parameters. See `parse_sentence`."""
-    return parse_sentence(text, inputs).formula
+    return parse_sentence(text, inputs, vectors).formula
 
 
-def parse_sentence(text: str, inputs: Inputs = None) -> Sentence:
+def parse_sentence(text: str, inputs: Inputs = None, vectors: Vectors = _NO_VECTORS) -> Sentence:
     """Reads ``+ - * / ** ( )``, functions by their operators' names, numbers, and names.
 
     inputs: the symbols that are inputs, or a function that tells; the other names are parameters. When None, single
         letters from a to o are parameters.
+    vectors: names that are vectors. The components of a vector q are read as q.x, q.y and q.z, and by their symbols.
 
-    Raises FormulaError with the position for anything else.
+    Raises FormulaError with the position for anything else, and for numbers where vectors belong or the other way
+    round.
     """
     if inputs is None:
         is_input: Callable[[str], bool] = _is_no_letter
     else:
         is_input = inputs if callable(inputs) else frozenset(inputs).__contains__
-    part = _Parser(text, is_input).whole()
+    part = _Parser(text, is_input, vectors).whole()
     return Sentence(part.formula, part.names, part.values)
 
 
@@ -77,8 +88,13 @@ def _is_no_letter(name: str) -> bool:
 
 
 class _Parser:
-    def __init__(self, text: str, is_input: Callable[[str], bool]) -> None:
+    def __init__(self, text: str, is_input: Callable[[str], bool], vectors: Vectors) -> None:
         self.text, self.is_input, self.deep = text, is_input, 0
+        self.vectors = vectors
+        dotted = {
+            f"{name}.{axis}": s for name, own in vectors.items() for axis, s in zip(COMPONENTS, own, strict=False)
+        }
+        self.components = {symbol: symbol for symbol in dotted.values()} | dotted
         self.tokens: list[tuple[str, str, int]] = []
         at = 0
         while text[at:].strip():
@@ -156,18 +172,24 @@ class _Parser:
 
     def call(self, name: str) -> _Part:
         row = OPERATORS.get(name.lower())
-        if row is None or row.arity != 1:
-            known = ", ".join(n for n, r in OPERATORS.items() if r.arity == 1)
+        if row is None or not (row.called or row.arity == 1):
+            known = ", ".join(n for n, r in OPERATORS.items() if r.called or r.arity == 1)
             raise FormulaError(f'there is no function "{name}"; known are {known}')
         self.at += 1
-        part = self.expression(0)
+        parts = [self.expression(0)]
+        while len(parts) < row.arity and self.take(","):
+            parts.append(self.expression(0))
+        if len(parts) < row.arity:
+            self.fail(f"; {row.name} takes {row.arity} operands, with a comma between them")
         if not self.take(")"):
             self.fail('; a ")" is missing')
-        return _applied(row.name, part)
+        return _applied(row.name, *parts)
 
     def leaf(self, name: str) -> _Part:
-        if self.is_input(name):
-            return _Part(variable(name), (), ())
+        if name in self.vectors:
+            return _Part(vector(name, self.vectors[name]), (), (), rank=len(self.vectors[name]))
+        if name in self.components or self.is_input(name):
+            return _Part(variable(self.components.get(name, name)), (), ())
         return _Part(parameter(), (name,), (None,))
 
     def power(self, base: _Part, exponent: _Part) -> _Part:
@@ -203,11 +225,16 @@ def _applied(name: str, *parts: _Part) -> _Part:
     nodes = 1 + sum(part.nodes for part in parts)
     if nodes > _LARGEST:
         raise FormulaError(f"more than {_LARGEST} nodes; no formula is that large")
+    ranks = tuple([part.rank for part in parts])
+    rank = OPERATORS[name].ranks.result(ranks)
+    if rank is None:
+        said = parts[0].formula if len(parts) == 1 else f"{parts[0].formula} and {parts[1].formula}"
+        raise FormulaError(f"{rank_clash(name, ranks)} ({said})")
     formula = node(name, *(part.formula for part in parts))
     if formula.operands[0] is not parts[0].formula:
         parts = parts[::-1]
     names = tuple(name for part in parts for name in part.names)
-    return _Part(formula, names, tuple(value for part in parts for value in part.values), nodes=nodes)
+    return _Part(formula, names, tuple(value for part in parts for value in part.values), None, nodes, rank)
 
 
 def _whole_power(base: _Part, exponent: int) -> _Part:
@@ -225,7 +252,7 @@ def _whole_power(base: _Part, exponent: int) -> _Part:
 
 def parameter_names(formula: Formula, taken: Iterable[str] = ()) -> tuple[str, ...]:
     """Letters for the parameters, left to right, that are no inputs: a, b, c, ... (e and i are left out)."""
-    avoid = set(taken) | formula.inputs | {"e", "i"}
+    avoid = set(taken) | formula.inputs | formula.vectors.keys() | {"e", "i"}
     letters = [letter for letter in "abcdfghjklmno" if letter not in avoid]
     names = letters + [f"{letter}{number}" for number in range(1, 100) for letter in "abc"]
     return tuple([n for n in names if n not in avoid][: formula.parameters])

@@ -12,10 +12,9 @@ from typing import Any
 
 from noether_dsl.formula import Formula
 from noether_dsl.reading import Leaf, numpy_code, text, torch_code
-from noether_dsl.text import parse_sentence
 
 from ..data.headers import symbols_of
-from .wording import short, significant
+from .wording import law_sentence, short, significant
 
 Found = Mapping[str, Any]
 
@@ -93,11 +92,10 @@ class _Law:
 
     @classmethod
     def of(cls, law: Mapping[str, Any], columns: Mapping[str, _Column]) -> _Law:
-        letters = [p["name"] for p in law["parameters"]]  # before the columns: one that the law does not use may be "a"
-        said = parse_sentence(law["formula"], lambda name: name not in letters)
+        said = law_sentence(law)
 
         def leaf(part: Formula, number: int) -> str:
-            return said.names[number] if number >= 0 else columns[part.name].name
+            return said.names[number] if number >= 0 else part.name if part.components else columns[part.name].name
 
         return cls(law, said.formula, leaf, columns)
 
@@ -122,6 +120,8 @@ class _Law:
         }
         figures = "; ".join(f"{name} {short(law[key])}" for key, name in names.items() if law[key] is not None)
         lines = [f"{law['verdict']}: {text(self.formula, self.leaf)}, {_in(law['unit'])}.", ""]
+        for name, group in self.formula.vectors.items():
+            lines[0] += f" The vector {name} is ({', '.join(self.columns[part].name for part in group)})."
         if figures:
             lines.append(f"{figures[0].upper()}{figures[1:]}.")
         if law["drift_per_time"] is not None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 import torch
-from noether_dsl.formula import PARAMETER, Formula
+from noether_dsl.formula import PARAMETER, Formula, node
 from noether_dsl.operators import OPERATORS
 from noether_dsl.reading import evaluate
 from numpy.typing import NDArray
@@ -257,7 +258,7 @@ def _starts(
     rms_M = _sizes(values_MN)
     sizes_FP = torch.zeros((len(formulas), programs.parameters), dtype=torch.float64)
     for row, formula in enumerate(formulas):
-        natural = _natural_sizes(formula, lambda part: rms_M[features.numbers[part]])
+        natural = _natural_sizes(formula, lambda part: hypot(*rms_M[features.rows(part)]))
         sizes_FP[row, : len(natural)] = torch.tensor(natural, dtype=torch.float64)
     return sizes_FP[:, None, :] * factor_SP[None, :, : programs.parameters]
 
@@ -289,7 +290,7 @@ def _natural_sizes(formula: Formula, size_of: Callable[[Formula], float]) -> lis
             if part.head in ("add", "sub"):
                 down(left, b if b is not None else wanted)
                 down(right, a if a is not None else wanted)
-            elif part.head == "mul":
+            elif part.head == "mul" or OPERATORS[part.head].linear:
                 down(left, None if wanted is None else wanted / (b or 1.0))
                 down(right, None if wanted is None else wanted / (a or 1.0))
             else:
@@ -304,7 +305,8 @@ def natural_sizes(formula: Formula, columns: Mapping[str, Array]) -> list[float]
     """For each parameter the size at which it matters, from the sizes of the parameter-free parts at these points."""
 
     def size_of(part: Formula) -> float:
-        return _sizes(torch.from_numpy(values(part, (), columns))[None])[0]
+        number = node("norm", part) if part.rank else part
+        return _sizes(torch.from_numpy(values(number, (), columns))[None])[0]
 
     return _natural_sizes(formula, size_of)
 

@@ -10,7 +10,7 @@ from noether_dsl.dimension import PURE, Dimension
 from noether_dsl.enumeration import Table, count, enumerate_formulas
 from noether_dsl.formula import Formula, node
 from noether_dsl.grammar import Grammar, GrammarError
-from noether_dsl.operators import FREE, OPERATORS
+from noether_dsl.operators import FREE, OPERATORS, VECTOR_OPERATORS, Kind
 from noether_dsl.reading import dimension_of
 
 RAD, METRE = Dimension.of(rad=1), Dimension.of(m=1)
@@ -18,6 +18,11 @@ MOMENTUM = Dimension.of(kg=1, m=1, s=-1)
 PENDULUM = (("q", RAD), ("p", MOMENTUM))
 SPRING = (("q", METRE), ("p", MOMENTUM))
 UNTYPED = (("q", PURE), ("p", PURE))
+SPEED = Dimension.of(m=1, s=-1)
+PLANE = (("q.x", METRE), ("q.y", METRE), ("v.x", SPEED), ("v.y", SPEED))
+IN_THE_PLANE = (("q", ("q.x", "q.y")), ("v", ("v.x", "v.y")))
+SPACE = (("m", PURE), ("x", METRE), ("y", METRE), ("z", METRE), ("q.x", METRE), ("q.y", METRE))
+IN_SPACE = (("r", ("x", "y", "z")), ("q", ("q.x", "q.y")))
 GRAMMARS: dict[str, dict[str, Any]] = {
     "pendulum": {"inputs": PENDULUM, "strict_angles": True},
     "pendulum, pure angles": {"inputs": PENDULUM, "strict_angles": False},
@@ -26,6 +31,8 @@ GRAMMARS: dict[str, dict[str, Any]] = {
     "one input": {"inputs": (("x", METRE),), "strict_angles": True},
     "every operator": {"inputs": PENDULUM, "operators": tuple(OPERATORS), "strict_angles": True},
     "a list of units": {"inputs": PENDULUM, "parameter_units": ("kg*m/s", "1", "kg^2*m^2/s^2"), "strict_angles": True},
+    "two vectors": {"inputs": PLANE, "vectors": IN_THE_PLANE, "strict_angles": True},
+    "vectors of the plane and of space": {"inputs": SPACE, "vectors": IN_SPACE, "operators": ("add", "mul", "div")},
 }
 
 
@@ -34,7 +41,7 @@ def grammar(name: str, max_nodes: int) -> Grammar:
 
 
 def formulas(table: Table) -> list[Formula]:
-    return [table.formula(row) for row in range(len(table))]
+    return [table.formula(row) for row in table.rows().tolist()]
 
 
 def test_untyped_trees_are_counted_as_published() -> None:
@@ -86,9 +93,10 @@ def test_every_formula_of_six_nodes_is_there_once() -> None:
 def test_every_formula_is_well_typed(name: str) -> None:
     some = grammar(name, 5)
     table = enumerate_formulas(some)
-    for row, formula in enumerate(formulas(table)):
-        unit = table.units[table.unit_F[row]]
+    for row in range(len(table)):
+        formula, unit = table.formula(row), table.units[table.unit_F[row]]
         assert table.size_F[row] == formula.nodes
+        assert table.ranks[table.unit_F[row]] == formula.rank
         if some.parameter_units is None or unit is not FREE:
             assert dimension_of(formula, some.dimensions, some.angle) == unit
 
@@ -97,8 +105,7 @@ def test_every_formula_is_well_typed(name: str) -> None:
 def test_nothing_well_typed_is_missing(name: str) -> None:
     """Against the slow way: all trees of four nodes, the ill typed ones thrown away, as a set."""
     some = grammar(name, 4)
-    leaves = [(Formula(head, leaf), dimension) for head, leaf, dimension in some.leaves()]
-    levels = [[], leaves]
+    levels: list[list[tuple[Formula, Kind]]] = [[], [(leaf, (unit, leaf.rank)) for leaf, unit in some.leaves()]]
     for size in range(2, some.max_nodes + 1):
         level: dict[Formula, Any] = {}
         for operator in some.operators:
@@ -106,12 +113,14 @@ def test_nothing_well_typed_is_missing(name: str) -> None:
             shapes = [s for s in itertools.product(range(1, size), repeat=row.arity) if sum(s) == size - 1]
             for shape in shapes:
                 for parts in itertools.product(*(levels[s] for s in shape)):
-                    result = row.units.forward(tuple(d for _, d in parts), some.angle)
+                    result = row.typed(tuple(kind for _, kind in parts), some.angle)
                     if result is not None:
-                        level[node(operator, *(f for f, _ in parts))] = result[0]
+                        level[node(operator, *(f for f, _ in parts))] = result
         levels.append(list(level.items()))
-    slowly = {formula for level in levels for formula, _ in level}
-    assert set(formulas(enumerate_formulas(some))) == slowly
+    table = enumerate_formulas(some)
+    for rank in {0, *table.ranks}:
+        slowly = {formula for level in levels for formula, (_, its) in level if its == rank}
+        assert {table.formula(row) for row in table.rows(rank).tolist()} == slowly
 
 
 def test_operands_are_earlier_rows_and_sizes_ascend() -> None:
@@ -146,6 +155,27 @@ def test_strict_sinusoids_take_angles_and_pure_ones_numbers() -> None:
     assert strict < pure
 
 
+def test_vectors_bring_their_operators_and_hide_their_components() -> None:
+    plane = grammar("two vectors", 3)
+    assert plane.operators == ("square", "sin", "cos", "add", "sub", "mul", "div", *VECTOR_OPERATORS)
+    assert {leaf.name for leaf, _ in plane.leaves()} == {"q", "v", ""}
+    written = {str(f) for f in formulas(enumerate_formulas(plane))}
+    assert {"dot(q, v)", "dot(v, v)", "norm(q)", "cross(q, v)", "cross(v, q)", "norm(v)**2"} <= written
+    assert not {"q", "q + v", "sin(q)", "a*q", "norm(q) + norm(v)"} & written
+    assert {"m", "dot(r, r)", "dot(q, q)"} <= {
+        str(f) for f in formulas(enumerate_formulas(grammar("vectors of the plane and of space", 3)))
+    }
+
+
+def test_vectors_of_the_plane_turn_into_numbers_and_those_of_space_into_vectors() -> None:
+    table = enumerate_formulas(grammar("vectors of the plane and of space", 3))
+    vectors = {rank: {str(table.formula(row)) for row in table.rows(rank).tolist()} for rank in (0, 2, 3)}
+    assert "cross(q, q)" in vectors[0]
+    assert "cross(r, r)" in vectors[3]
+    assert {"q", "m*q", "q/a"} <= vectors[2]
+    assert not any("q" in text and "r" in text.replace("cross", "").replace("norm", "") for text in vectors[2])
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -153,6 +183,11 @@ def test_strict_sinusoids_take_angles_and_pure_ones_numbers() -> None:
         ({"inputs": (("q", RAD), ("q", METRE))}, "each with a name of its own"),
         ({"inputs": PENDULUM, "max_nodes": 0}, "at least one node"),
         ({"inputs": PENDULUM, "operators": ("add", "foo")}, 'there is no operator "foo"; known are square'),
+        ({"inputs": PENDULUM, "vectors": (("r", ("q", "p")),)}, "need one unit, not 1, kg"),
+        ({"inputs": UNTYPED, "vectors": (("q", ("q", "p")),)}, 'the vector "q" needs a name of its own'),
+        ({"inputs": UNTYPED, "vectors": (("r", ("q",)),)}, "has 1 components; it must be two or three"),
+        ({"inputs": UNTYPED, "vectors": (("r", ("q", "z")),)}, 'a component "z", which is no input'),
+        ({"inputs": UNTYPED, "vectors": (("r", ("q", "q")),)}, 'the input "q" can be a component only once'),
     ],
 )
 def test_a_grammar_that_cannot_be_searched_is_refused(bad: dict[str, Any], words: str) -> None:

@@ -10,7 +10,18 @@ from noether_dsl.canonical import normal_forms
 from noether_dsl.dimension import PURE, Dimension
 from noether_dsl.enumeration import count
 from noether_dsl.grammar import Grammar
-from noether_dsl.operators import OF_ANGLE, OF_NUMBER, OPERATORS, PRODUCT, QUOTIENT, SAME, TO_ANGLE, Operator, UnitRule
+from noether_dsl.operators import (
+    OF_ANGLE,
+    OF_NUMBER,
+    OPERATORS,
+    PRODUCT,
+    QUOTIENT,
+    SAME,
+    TO_ANGLE,
+    VECTOR_OPERATORS,
+    Operator,
+    UnitRule,
+)
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "language.md"
 RAD, METRE, MOMENTUM = Dimension.of(rad=1), Dimension.of(m=1), Dimension.of(kg=1, m=1, s=-1)
@@ -45,15 +56,18 @@ def facts(row: Operator) -> str:
         "even": row.parity == 1,
         "nonnegative": row.nonnegative,
         f"shifted {row.shifted}": row.shifted is not None,
+        "linear": row.linear,
+        "antisymmetric": row.antisymmetric,
     }
     return ", ".join(fact for fact, holds in said.items() if holds)
 
 
 def operator_table() -> list[str]:
-    lines = ["| name | written | units | default | facts |", "|---|---|---|---|---|"]
+    lines = ["| name | written | units | ranks | default | facts |", "|---|---|---|---|---|---|"]
     for name, row in OPERATORS.items():
         written = row.text.format("x", "y")
-        lines.append(f"| {name} | `{written}` | {rule(row.units)} | {'yes' if row.default else ''} | {facts(row)} |")
+        default = "yes" if row.default else "with vectors" if name in VECTOR_OPERATORS else ""
+        lines.append(f"| {name} | `{written}` | {rule(row.units)} | {row.ranks.words} | {default} | {facts(row)} |")
     return lines
 
 
@@ -90,4 +104,10 @@ def test_the_document_names_the_golden_numbers() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     for number in ("36,283", "27,705", "70,493", "38,001", "217,869", "1,351,839", "41,460", "72,372"):
         assert number in text
+    units = {"q": METRE, "v": METRE / Dimension.of(s=1)}
+    columns = tuple((f"{name}_{axis}", unit) for name, unit in units.items() for axis in "xy")
+    for vectors in ((("q", ("q_x", "q_y")), ("v", ("v_x", "v_y"))), ()):
+        motion = Grammar(columns, vectors=vectors)
+        assert f"{sum(count(motion)):,}" in text
+        assert f"{len(normal_forms(motion)):,}" in text
     assert max(map(len, (line for line in text.splitlines() if not line.startswith("|")))) <= 120

@@ -17,14 +17,26 @@ from noether_dsl.dimension import PURE, Dimension
 from noether_dsl.enumeration import count, enumerate_formulas
 from noether_dsl.formula import FormulaError, node, parameter, variable
 from noether_dsl.grammar import Grammar
-from noether_dsl.operators import DEFAULT_OPERATORS, FREE, OPERATORS, TO_ANGLE, Operand, Operator, register
+from noether_dsl.operators import (
+    DEFAULT_OPERATORS,
+    FREE,
+    OPERATORS,
+    TO_ANGLE,
+    VECTOR_OPERATORS,
+    Operand,
+    Operator,
+    register,
+)
 from noether_dsl.reading import dimension_of, evaluate, inside_domain, latex, parameter_dimensions, text, to_sympy
 from noether_dsl.text import parse
+from noether_dsl.vector import Vector
 
 RAD = Dimension.of(rad=1)
 METRE = Dimension.of(m=1)
-ROWS = [pytest.param(row, id=name) for name, row in OPERATORS.items()]
-FUNCTIONS = [pytest.param(row, id=name) for name, row in OPERATORS.items() if row.arity == 1]
+EVERY = [pytest.param(row, id=name) for name, row in OPERATORS.items()]
+ROWS = [pytest.param(row, id=name) for name, row in OPERATORS.items() if not row.of_vectors]
+FUNCTIONS = [pytest.param(row, id=name) for name, row in OPERATORS.items() if row.arity == 1 and not row.of_vectors]
+OF_VECTORS = [pytest.param(row, id=name) for name, row in OPERATORS.items() if row.of_vectors]
 NUMBERS = np.array([-3.1, -2.2, -1.3, -0.4, -0.1, 0.2, 0.7, 1.1, 1.9, 2.8])
 AWKWARD = np.array([-1e3, -2.0, -1.0, 0.0, 0.5, 3.0, 699.0, 701.0, 1e3])
 
@@ -39,7 +51,9 @@ def operands(row: Operator, numbers: np.ndarray = NUMBERS) -> list[np.ndarray]:
 def test_the_default_vocabulary_is_the_papers() -> None:
     assert set(DEFAULT_OPERATORS) == {"add", "sub", "mul", "div", "sin", "cos", "square"}
     more = {"exp", "log", "sqrt", "abs", "tan", "inverse", "cube", "tanh"}
-    assert {name for name, row in OPERATORS.items() if not row.default} == more
+    assert {name for name, row in OPERATORS.items() if not (row.default or row.of_vectors)} == more
+    assert VECTOR_OPERATORS == ("dot", "cross", "norm")
+    assert not set(VECTOR_OPERATORS) & set(DEFAULT_OPERATORS)
     assert all(name == row.name for name, row in OPERATORS.items())
 
 
@@ -129,8 +143,64 @@ def test_exponents_are_as_declared(row: Operator) -> None:
         assert str(parse(f"q**{row.exponent}")) == str(node(row.name, variable("q")))
 
 
+def vectors(row: Operator, components: int, seed: int = 0) -> list[Vector]:
+    """Drawn operands of vectors, a hundred of each."""
+    drawn = np.random.default_rng(seed).normal(size=(row.arity, components, 100))
+    return [Vector(tuple(parts)) for parts in drawn]
+
+
+def parts(value: Any) -> np.ndarray:
+    return np.array([np.asarray(part, float) for part in (value if isinstance(value, Vector) else (value,))])
+
+
+@pytest.mark.parametrize("row", EVERY)
+def test_the_rank_rule_is_what_compute_does(row: Operator) -> None:
+    """Where the rule allows an operation its value has the rank that the rule says."""
+    for ranks in itertools.product([0, 2, 3], repeat=row.arity):
+        wanted = row.ranks.result(ranks)
+        if wanted is None:
+            continue
+        operands = [np.array([0.3, 0.7]) if rank == 0 else vectors(row, rank)[0] for rank in ranks]
+        value = row.compute(
+            np, *(each.each(lambda x: x[:2]) if isinstance(each, Vector) else each for each in operands)
+        )
+        assert (len(value) if isinstance(value, Vector) else 0) == wanted
+    assert row.of_vectors == (row.ranks.result((0,) * row.arity) is None)
+
+
+@pytest.mark.parametrize("components", [2, 3])
+@pytest.mark.parametrize("row", OF_VECTORS)
+def test_facts_of_rows_of_vectors_are_as_declared(row: Operator, components: int) -> None:
+    """1e-12: rounding of the sums of products."""
+    operands = vectors(row, components)
+    value = row.compute(np, *operands)
+    if row.arity == 2:
+        back = parts(row.compute(np, *operands[::-1]))
+        assert np.allclose(back, parts(value), atol=1e-12) == row.commutes
+        assert np.allclose(back, -parts(value), atol=1e-12) == row.antisymmetric
+    assert (parts(value) >= 0).all() == row.nonnegative
+    c = np.linspace(-2, 3, 100)
+    for place in range(row.arity):
+        scaled = parts(row.compute(np, *(c * v if k == place else v for k, v in enumerate(operands))))
+        assert np.allclose(scaled, c * parts(value), atol=1e-12) == row.linear
+        assert np.allclose(scaled, abs(c) * parts(value), atol=1e-12) == (row.multiplicative and row.parity == 1)
+        moved = parts(row.compute(np, *(v + v if k == place else v for k, v in enumerate(operands))))
+        np.testing.assert_allclose(moved, 2 * parts(value), atol=1e-12)
+
+
+@pytest.mark.parametrize("components", [2, 3])
+@pytest.mark.parametrize("row", OF_VECTORS)
+def test_numpy_torch_and_sympy_compute_the_same_of_vectors(row: Operator, components: int) -> None:
+    operands = vectors(row, components)
+    value = parts(row.compute(np, *operands))
+    by_torch = row.compute(torch, *(v.each(torch.tensor) for v in operands))
+    np.testing.assert_allclose(parts(by_torch), value, rtol=1e-12, atol=1e-13)
+    some = row.compute(sympy, *(v.each(lambda x: sympy.Float(float(x[7]), 30)) for v in operands))
+    np.testing.assert_allclose(parts(some), value[:, 7], rtol=1e-12)
+
+
 @pytest.mark.parametrize("angle", [RAD, PURE], ids=["strict", "pure"])
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_backwards_typing_fills_in_what_forwards_typing_accepts(row: Operator, angle: Dimension) -> None:
     kinds = [PURE, RAD, METRE, Dimension.of(m=2, s=-1), Dimension.of(kg=Fraction(1, 2))]
     accepted = 0
@@ -151,7 +221,7 @@ def test_backwards_typing_fills_in_what_forwards_typing_accepts(row: Operator, a
     assert accepted
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_a_power_is_known_as_one(row: Operator) -> None:
     if row.units.power is not None:
         assert row.units.forward((METRE,), RAD) == (METRE**row.units.power,)

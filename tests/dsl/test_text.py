@@ -9,18 +9,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from noether_dsl.dimension import PURE
 from noether_dsl.enumeration import enumerate_formulas
-from noether_dsl.formula import Formula, FormulaError, node, parameter, variable
+from noether_dsl.formula import Formula, FormulaError, node, parameter, variable, vector
 from noether_dsl.grammar import Grammar
 from noether_dsl.operators import OPERATORS
 from noether_dsl.reading import evaluate
 from noether_dsl.text import parameter_names, parameter_units, parse, parse_sentence
 
 LEAVES = st.sampled_from([variable("q"), variable("p"), variable("a"), variable("q 1"), variable("x.y"), parameter()])
+VECTORS = st.sampled_from([vector("r", ("x", "y", "z")), vector("r 1", ("r 1.x", "r 1.y", "r 1.z"))])
 
 
 def grown(smaller: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
-    unary = [name for name, row in OPERATORS.items() if row.arity == 1]
-    binary = [name for name, row in OPERATORS.items() if row.arity == 2]
+    unary = [name for name, row in OPERATORS.items() if row.arity == 1 and not row.of_vectors]
+    binary = [name for name, row in OPERATORS.items() if row.arity == 2 and not row.of_vectors]
     return st.one_of(
         st.builds(node, st.sampled_from(unary), smaller),
         st.builds(node, st.sampled_from(binary), smaller, smaller),
@@ -30,10 +31,37 @@ def grown(smaller: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
 FORMULAS = st.recursive(LEAVES, grown, max_leaves=12)
 
 
+def of_vectors(depth: int) -> st.SearchStrategy[Formula]:
+    """Vectors of space, made of vectors and numbers."""
+    if depth == 0:
+        return VECTORS
+    smaller, numbers = of_vectors(depth - 1), numbers_of_vectors(depth - 1)
+    return st.one_of(
+        VECTORS,
+        st.builds(node, st.sampled_from(["add", "sub", "cross"]), smaller, smaller),
+        st.builds(node, st.just("mul"), numbers, smaller),
+        st.builds(node, st.just("div"), smaller, numbers),
+    )
+
+
+def numbers_of_vectors(depth: int) -> st.SearchStrategy[Formula]:
+    """Numbers, some of them made of vectors of space."""
+    if depth == 0:
+        return LEAVES
+    smaller, numbers = of_vectors(depth - 1), numbers_of_vectors(depth - 1)
+    return st.one_of(
+        LEAVES,
+        st.builds(node, st.just("dot"), smaller, smaller),
+        st.builds(node, st.just("norm"), smaller),
+        st.builds(node, st.sampled_from(["add", "sub", "mul", "div"]), numbers, numbers),
+        st.builds(node, st.sampled_from(["square", "sin", "log"]), numbers),
+    )
+
+
 @settings(max_examples=1200)
-@given(FORMULAS)
+@given(st.one_of(FORMULAS, of_vectors(3), numbers_of_vectors(3)))
 def test_what_is_written_is_read_back(formula: Formula) -> None:
-    assert parse(str(formula), formula.inputs) == formula
+    assert parse(str(formula), formula.inputs, formula.vectors) == formula
 
 
 def test_every_formula_of_five_nodes_is_read_back() -> None:
@@ -44,12 +72,12 @@ def test_every_formula_of_five_nodes_is_read_back() -> None:
         assert [parse(str(formula)) for formula in formulas] == formulas
 
 
-@given(FORMULAS)
+@given(st.one_of(FORMULAS, numbers_of_vectors(3)))
 def test_parameters_are_named_left_to_right_and_never_like_inputs(formula: Formula) -> None:
     names = parameter_names(formula)
     assert len(set(names)) == formula.parameters
-    assert not set(names) & formula.inputs
-    assert parse_sentence(str(formula), formula.inputs).names == names
+    assert not set(names) & {*formula.inputs, *formula.vectors}
+    assert parse_sentence(str(formula), formula.inputs, formula.vectors).names == names
 
 
 @pytest.mark.parametrize(
@@ -152,7 +180,18 @@ def test_a_text_has_the_value_that_python_gives_it(text: str) -> None:
         ("foo(q)", 'there is no function "foo"; known are square'),
         ("add(q)", 'there is no function "add"'),
         ("q & p", 'cannot read "& p" at position 3'),
-        ("q, p", 'cannot read ", p" at position 2'),
+        ("q, p", '"," at position 2'),
+        ("sin(q, p)", '"," at position 6 of "sin(q, p)" was not expected; a ")" is missing'),
+        ("dot(q)", '")" at position 6 of "dot(q)" was not expected; dot takes 2 operands, with a comma between them'),
+        ("dot(r, r, r)", '"," at position 9'),
+        ("dot(r, q)", "dot cannot take a vector of 2 and a number (r and q)"),
+        ("dot(r, s)", "dot cannot take a vector of 2 and a vector of 3 (r and s)"),
+        ("sin(a*r)", "sin cannot take a vector of 2 (a*r)"),
+        ("q - r", "sub cannot take a number and a vector of 2 (q and r)"),
+        ("q/r", "div cannot take a number and a vector of 2"),
+        ("r*r", "mul cannot take a vector of 2 and a vector of 2"),
+        ("r**3", "cube cannot take a vector of 2 (r)"),
+        ("norm(3)", "norm cannot take a number"),
         ("`q", 'cannot read "`q" at position 1'),
         ("(" * 500 + "q" + ")" * 500, "nested parts"),
         ("-" * 5000 + "q", "nested parts"),
@@ -163,7 +202,7 @@ def test_a_text_has_the_value_that_python_gives_it(text: str) -> None:
 )
 def test_text_that_is_no_formula_gets_a_sentence(text: str, words: str) -> None:
     with pytest.raises(FormulaError) as caught:
-        parse(text)
+        parse(text, vectors={"r": ("r.x", "r.y"), "s": ("x", "y", "z")})
     assert words in str(caught.value)
 
 

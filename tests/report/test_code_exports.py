@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from noether_dsl.dimension import PURE
-from noether_dsl.formula import Formula, node, parameter, variable
+from noether_dsl.formula import Formula, node, parameter, variable, vector
 from noether_dsl.operators import OF_NUMBER, OPERATORS, TO_ANGLE, Operator, register
 from noether_dsl.reading import evaluate, numpy_code, torch_code
 from noether_dsl.text import parameter_names, parse
@@ -73,9 +73,16 @@ def torch_value(code: str, columns: dict[str, torch.Tensor], parameters: dict[st
 def trees(row: Operator) -> Iterator[Formula]:
     """The row over columns, over every other row, and over sums with parameters."""
     q, p = variable("q"), variable("p")
+    r, s = vector("r", ("q", "p")), vector("s", ("p", "q"))
+    if row.of_vectors:
+        yield node(row.name, *(r, s)[: row.arity])
+        yield node(row.name, *(node("add", r, node("mul", parameter(), s)), node("div", s, q))[: row.arity])
+        return
     yield node(row.name, *(q, p)[: row.arity])
     for other in OPERATORS.values():
         inner = node(other.name, *(q, node("add", p, parameter()))[: other.arity])
+        if other.of_vectors:
+            inner = node(other.name, *(r, node("mul", parameter(), s))[: other.arity])
         yield node(row.name, *(inner, node("sub", p, node("mul", parameter(), q)))[: row.arity])
         yield node(row.name, *(node("sub", p, q), inner)[2 - row.arity :])
 
@@ -103,6 +110,12 @@ def test_code_is_as_people_write_it() -> None:
     assert numpy_code(parse("(q - p)*(q/p - (p + q))")) == "(q - p)*(q/p - (p + q))"
     assert numpy_code(parse("(p**2)**2")) == "(p**2)**2"
     assert numpy_code(parse("q - (p - r)", ["p", "q", "r"])) == "q - (p - r)"
+    plane = {"q": ("x", "y"), "p": ("u", "v")}
+    assert numpy_code(parse("p**2 - a/norm(q)", vectors=plane)) == "u**2 + v**2 - a/np.sqrt(x**2 + y**2)"
+    assert torch_code(parse("cross(q, p)*dot(q, p)", vectors=plane)) == "(x*v - y*u)*(u*x + v*y)"
+    assert numpy_code(parse("q/norm(p)", vectors=plane)) == (
+        "np.stack((x/np.sqrt(u**2 + v**2), y/np.sqrt(u**2 + v**2)), -1)"
+    )
 
 
 @pytest.fixture
@@ -132,7 +145,7 @@ def test_a_new_row_has_code_by_what_it_computes() -> None:
 @pytest.fixture(scope="module")
 def degrees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pendulum with its angle in degrees, in a column whose name is no identifier."""
-    data = simulate("pendulum", trajectories=12, seed=0)
+    data = simulate("pendulum_hnn", trajectories=12, seed=0)
     path = tmp_path_factory.mktemp("degrees") / "degrees.csv"
     rows = [
         f"{k},{t!r},{float(np.rad2deg(q))!r},{float(p)!r}"
