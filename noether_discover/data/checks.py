@@ -50,7 +50,8 @@ def summary(data: Trajectories) -> dict[str, Any]:
 
     {"trajectories", "samples", "lengths": {min, median, max},
      "time": {"name", "unit", "start", "end", "step": {min, median, max}, "gaps"},
-     "columns": [{"name", "symbol", "unit", "min", "max", "mean", "std", "angle"}], "derivatives": bool, "digest"}
+     "columns": [{"name", "symbol", "unit", "min", "max", "mean", "std", "angle"}],
+     "vectors": {name: symbols of the components} where there are any, "derivatives": bool, "digest"}
     """
     steps = [np.diff(t) for t in data.times]
     gaps = sum(int((step > GAP * np.median(step)).sum()) for step in steps)
@@ -83,6 +84,7 @@ def summary(data: Trajectories) -> dict[str, Any]:
             "gaps": gaps,
         },
         "columns": columns,
+        **({"vectors": {name: list(group) for name, group in data.vectors}} if data.vectors else {}),
         "derivatives": data.given_derivatives is not None,
         "digest": data.digest(),
     }

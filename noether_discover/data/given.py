@@ -78,6 +78,7 @@ def in_other_numbers(data: Trajectories, places: Sequence[int], factors: Sequenc
     """
     order, factor_D = list(places), np.array(factors)
     given, second = data.given_derivatives, data.time_unit.scale
+    origins = [data.origins[place] for place in order]
     return replace(
         data,
         names=tuple(data.names[place] for place in order),
@@ -87,6 +88,12 @@ def in_other_numbers(data: Trajectories, places: Sequence[int], factors: Sequenc
         given_derivatives=None if given is None else tuple(v[:, order] * factor_D * second for v in given),
         units=(Unit(),) * len(order),
         time_unit=Unit(),
+        derived=tuple(
+            origin and replace(origin, error=origin.error and origin.error * abs(float(factor)))
+            for origin, factor in zip(origins, factor_D, strict=True)
+        )
+        if data.derived
+        else (),
     )
 
 

@@ -19,8 +19,12 @@ class ReadOptions:
     missing: error | drop-row | split (a row with a missing value ends a piece of trajectory).
     angles: auto | strict | pure; auto is strict when some input carries an angle unit.
     derivatives: column -> column with its time derivative, for all inputs or none.
+    velocities: the time derivatives become columns too, given ones or else computed ones (`derived.with_velocities`).
+    with_time: so does the time (`derived.with_time`).
     starts: only first states matter: a trajectory of one row is allowed (and lasts three samples), so is a column that
         never changes. Without a trajectory and a time column every row is a start.
+    groups: name of a vector -> the two or three columns that are its components.
+    dotted: whether columns q.x, q.y are components of the vector q without being named in `groups`.
     """
 
     trajectory: str | None = None
@@ -30,7 +34,11 @@ class ReadOptions:
     missing: str = "error"
     angles: str = "auto"
     derivatives: Mapping[str, str] = field(default_factory=dict)
+    velocities: bool = False
+    with_time: bool = False
     starts: bool = False
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    dotted: bool = True
 
     def __post_init__(self) -> None:
         for name, known in (("missing", ("error", "drop-row", "split")), ("angles", ("auto", "strict", "pure"))):

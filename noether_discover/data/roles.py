@@ -57,7 +57,7 @@ def roles_of(table: Table, options: ReadOptions, found: Survey) -> Roles | None:
                 return candidate
         if wanted in symbols_of(names):
             return names[symbols_of(names).index(wanted)]
-        found.problem(f"{here}: {_unknown(wanted, option, names)}")
+        found.problem(f"{here}: {unknown_column(wanted, option, names)}")
         return None
 
     given = {}
@@ -93,7 +93,7 @@ def roles_of(table: Table, options: ReadOptions, found: Survey) -> Roles | None:
     inputs = tuple(dict.fromkeys(n for n in chosen if n is not None)) or tuple(
         n for n in left if n not in rate_of.values() or n in rate_of
     )
-    _look_at_inputs(table, inputs, rate_of, found)
+    _look_at_inputs(table, inputs, time, options, found)
     if not inputs or len(table.headers) == 1:
         return None
     rates = tuple(rate_of[n] for n in inputs if n in rate_of)
@@ -111,13 +111,14 @@ def _twice(here: str, name: str, count: int) -> str:
     return f'{here}: the column "{name}" appears {so_many_times(count)}. Rename or delete one of them.'
 
 
-def _unknown(name: str, option: str, names: Sequence[str]) -> str:
+def unknown_column(name: str, option: str, names: Sequence[str], what: str = "column") -> str:
+    """A sentence about a column that is not there, with the nearest one."""
     close = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(
         name.lower(), [n.lower() for n in names], n=1
     )
     nearest = next((n for n in names if close and n.lower() == close[0].lower()), None)
     hint = f', did you mean "{nearest}"?' if nearest else "."
-    return f'there is no column "{name}" ({option}){hint} The columns are {listed(names)}.'
+    return f'there is no {what} "{name}" ({option}){hint} The columns are {listed(names)}.'
 
 
 def _usual(usual: Sequence[str], names: Sequence[str]) -> str | None:
@@ -140,9 +141,16 @@ def _named_rates(names: Sequence[str], time: str | None) -> dict[str, str]:
     return rate_of if set(names) == {*rate_of, *rate_of.values()} else {}
 
 
-def _look_at_inputs(table: Table, inputs: Sequence[str], rate_of: Mapping[str, str], found: Survey) -> None:
+def _look_at_inputs(table: Table, inputs: Sequence[str], time: str | None, options: ReadOptions, found: Survey) -> None:
     here = table.origin
-    if len(inputs) < 2:
+    if len(inputs) == 1 and (options.velocities or options.with_time) and len(table.headers) > 1:
+        pass  # it will have company
+    elif len(inputs) == 1 and time is not None and not options.inputs:
+        found.notes.append(
+            f'{here}: has only one state column ("{inputs[0]}"). A conserved quantity compares at least two; add a '
+            "column, or its velocity with --derivatives"
+        )
+    elif len(inputs) < 2:
         only = f'only one state column ("{inputs[0]}")' if inputs else "no state column"
         marks = [m for m in ":!&/" if len(table.headers) == 1 and m in table.headers[0]]
         hint = (

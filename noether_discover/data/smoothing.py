@@ -143,7 +143,7 @@ def _windows(series: list[tuple[Array, Array]], noise_D: Array | None) -> NDArra
 
 
 @dataclass(frozen=True)
-class _LocalFits:
+class LocalFits:
     """Polynomials about T consecutive samples: which samples each one sees, and how to fit it to them.
 
     seen: numbers of the samples in each window [T, W]. reach: half the length of each window in time [T].
@@ -156,11 +156,16 @@ class _LocalFits:
     powers: Array
     inverse: Array
 
+    def weights(self, order: int) -> Array:
+        """What the samples in each window count in the polynomial's value (order 0) or slope (order 1), [T, W]."""
+        weights_TW: Array = self.inverse[:, order] / self.reach[:, None] ** order
+        return weights_TW
 
-def _local_fits(t_T: Array, window: int) -> Iterator[_LocalFits]:
+
+def local_fits(t_T: Array, window: int, degree: int = DEGREE) -> Iterator[LocalFits]:
     """The fits about every sample of a series, a few thousand at a time; near its ends the window is not centred."""
     window = min(window, len(t_T))
-    exponents = np.arange(min(DEGREE, window - 1) + 1)
+    exponents = np.arange(min(degree, window - 1) + 1)
     for start in range(0, len(t_T), _ROWS_AT_ONCE):
         rows = slice(start, min(start + _ROWS_AT_ONCE, len(t_T)))
         first_T = np.clip(np.arange(rows.start, rows.stop) - window // 2, 0, len(t_T) - window)
@@ -168,7 +173,7 @@ def _local_fits(t_T: Array, window: int) -> Iterator[_LocalFits]:
         away_TW = t_T[seen] - t_T[rows, None]
         reach = np.abs(away_TW).max(axis=1)
         powers = (away_TW / reach[:, None])[..., None] ** exponents
-        yield _LocalFits(rows, seen, reach, powers, np.linalg.pinv(powers))
+        yield LocalFits(rows, seen, reach, powers, np.linalg.pinv(powers))
 
 
 def _fitted(x_TD: Array, t_T: Array, window_D: NDArray[np.int64], order: int) -> Array:
@@ -178,12 +183,11 @@ def _fitted(x_TD: Array, t_T: Array, window_D: NDArray[np.int64], order: int) ->
         return out_TD
     for window in np.unique(window_D):
         columns = np.flatnonzero(window_D == window)
-        for fits in _local_fits(t_T, int(window)):
+        for fits in local_fits(t_T, int(window)):
             seen_TWD = x_TD[fits.seen][..., columns]
             # about its own sample, so that a large offset of the column costs no digits
             here_TD = x_TD[fits.rows, None, columns]
-            weights_TW = fits.inverse[:, order] / fits.reach[:, None] ** order
-            found_TD = np.einsum("tw,twd->td", weights_TW, seen_TWD - here_TD)
+            found_TD = np.einsum("tw,twd->td", fits.weights(order), seen_TWD - here_TD)
             out_TD[fits.rows, columns] = found_TD if order else here_TD[:, 0] + found_TD
     return out_TD
 
@@ -192,7 +196,7 @@ def _residual_squares(x_TD: Array, t_T: Array, window: int) -> tuple[Array, int]
     """The squared residuals of all different windows together, per column, and the number of windows."""
     total_D = np.zeros(x_TD.shape[1])
     last = -1
-    for fits in _local_fits(t_T, window):
+    for fits in local_fits(t_T, window):
         new = np.diff(fits.seen[:, 0], prepend=last) > 0
         last = int(fits.seen[-1, 0])
         seen_TWD = x_TD[fits.seen[new]]

@@ -7,7 +7,9 @@ first. A problem is one sentence with file, column, row and remedy. Rows are cou
 
     sources, textfile    a path or a frame as headers and rows
     headers, roles       what the columns mean, and their units
+    groups               which of them are components of vectors
     cells, pieces        what stands in the rows, trajectory by trajectory
+    derived              columns made of others, where they are asked for
     writing              the way back
 
 D state columns.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,8 @@ from noether_dsl.units import Unit
 
 from ..errors import DataError
 from .cells import Table
+from .derived import derived_notes, with_derived
+from .groups import vectors_of
 from .headers import distinct, symbols_of
 from .pieces import Piece, drop_short, each_row, lengthened, look_for_constants, pieces_of
 from .reading import USUAL, ReadOptions, Survey, so_many_times
@@ -106,6 +111,7 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
             found.problems.append(problem)
     origin = tables[0].origin if len(tables) == 1 else f"{tables[0].origin} and {len(tables) - 1} more"
     units = units_of(tables[0].origin, roles, options, found)
+    vectors = vectors_of(tables[0].origin, roles.inputs, units, options, found)
     if options.starts:
         pieces = [piece for piece in pieces if len(piece.times)]
         if roles.trajectory is None and roles.time is None:
@@ -119,11 +125,13 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
     if found.problems:
         return
     try:
-        found.trajectories = _assembled(origin, pieces, roles, units)
+        measured = replace(_assembled(origin, pieces, roles, units), vectors=vectors)
+        found.trajectories = with_derived(measured, options.velocities, options.with_time)
     except DataError as problem:
         found.problems.append(problem)
         return
-    _note_wrapped(found.trajectories, found.notes)
+    _note_wrapped(measured, found.notes)
+    found.notes += derived_notes(measured, found.trajectories)
 
 
 def _assembled(origin: str, pieces: Sequence[Piece], roles: Roles, units: Mapping[str, Unit]) -> Trajectories:

@@ -18,8 +18,27 @@ from ..errors import DataError
 
 Array = NDArray[np.float64]
 
+Vectors = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names of vectors with the symbols of the columns that are their components."""
+
+ROUNDING = 1e-12
+"""The share of its size to which a number that does not change is the same again."""
 FEWEST_SAMPLES = 3
 """A trajectory with fewer samples says nothing about conservation."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Where a column comes from that is no measurement of the state.
+
+    kind: "velocity" (the time derivative of the column with the symbol `of`) or "time".
+    error: its root mean square error in the column's unit, where it is known from how the column was made; None for a
+        velocity that the file gave, whose noise shows in its own scatter.
+    """
+
+    kind: str
+    of: str = ""
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,11 @@ class Trajectories:
     given_derivatives: K arrays [T_k, D] of dx/dt where the file gave them, else None.
     time_name, time_unit: of the time column, likewise; None when the file had none (times are then sample numbers).
     origin: what messages call the data.
+    derived: for each of the D columns where it comes from, None for a measured one; empty when all were measured.
+    constants: symbols of columns that are known not to change along any trajectory but for noise (`constants` finds
+        them); those that do not change at all need not be named.
+    vectors: the columns that are components of vectors, which have one unit; those of which a column was left out fall
+        away.
 
     Raises DataError when any of this does not hold.
     """
@@ -50,12 +74,20 @@ class Trajectories:
     time_name: str | None = None
     time_unit: Unit = field(default_factory=Unit)
     origin: str = "data"
+    derived: tuple[Derived | None, ...] = ()
+    constants: tuple[str, ...] = ()
+    vectors: Vectors = ()
 
     def __post_init__(self) -> None:
         if not self.states:
             raise DataError(f"{self.origin}: no trajectory has {FEWEST_SAMPLES} samples or more")
         assert len(self.names) == len(self.symbols) == len(self.units) > 0
         assert len(self.states) == len(self.times) == len(self.labels)
+        assert len(self.derived) in (0, len(self.names)), "all columns or none"
+        whole = tuple(vector for vector in self.vectors if set(vector[1]) <= set(self.symbols))
+        object.__setattr__(self, "vectors", whole)
+        unit_of = dict(zip(self.symbols, self.units, strict=True))
+        assert all(len({unit_of[symbol] for symbol in group}) == 1 for _, group in whole), "a vector has one unit"
         for x_TD, t_T, label in zip(self.states, self.times, self.labels, strict=True):
             assert x_TD.shape == (len(t_T), len(self.names)), "states are [T, D]"
             if len(t_T) < FEWEST_SAMPLES:
@@ -84,6 +116,18 @@ class Trajectories:
         from noether_dsl.dimension import ANGLE, Dimension
 
         return tuple(u.dimension == Dimension.of({ANGLE: 1}) for u in self.units)
+
+    @property
+    def origins(self) -> tuple[Derived | None, ...]:
+        """Where each of the D columns comes from, None for a measured one."""
+        return self.derived or (None,) * self.dimension
+
+    @property
+    def still(self) -> NDArray[np.bool_]:
+        """Which columns move by no more than rounding along every trajectory (a mass, a stiffness), [D]."""
+        within_D = np.max([np.ptp(x_TD, axis=0) for x_TD in self.states], axis=0)
+        still_D: NDArray[np.bool_] = within_D <= ROUNDING * np.abs(self.stacked).max(axis=0)
+        return still_D
 
     @property
     def stacked(self) -> Array:
@@ -195,6 +239,10 @@ class Trajectories:
         hasher = hashlib.sha256()
         units = [(str(u), u.scale) for u in (*self.units, self.time_unit)]
         hasher.update(repr((self.names, units, self.labels)).encode())
+        if self.derived:
+            hasher.update(repr(self.derived).encode())
+        if self.vectors:
+            hasher.update(repr(self.vectors).encode())
         for v in self.given_derivatives or ():
             hasher.update(np.ascontiguousarray(v).tobytes())
         for x, t in zip(self.states, self.times, strict=True):

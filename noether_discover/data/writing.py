@@ -11,6 +11,7 @@ import pandas as pd
 from noether_dsl.units import Unit
 
 from ..errors import DataError
+from .derived import measured
 from .headers import TIME_NAMES, TRAJECTORY_NAMES, format_header, rate_name
 from .trajectories import Trajectories
 
@@ -18,11 +19,14 @@ from .trajectories import Trajectories
 def write_csv(trajectories: Trajectories, path: str | Path) -> None:
     """A file that reads back as the same trajectories, to the last bit; gzipped if its name says so.
 
+    Columns that were made of others are left out: they are made anew from what is written.
+
     Numbers and units are the coherent ones, so that a scale which the original file had is 1 after reading back.
 
     Columns with unusual names for time or trajectories need to be named again on reading. Sample numbers are not
     written unless some are left out. The file appears whole or not at all.
     """
+    trajectories = measured(trajectories)
     names = trajectories.names
     taken = {*names, trajectories.time_name}
     data: dict[str, Any] = {

@@ -78,7 +78,7 @@ def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
 
 
 def test_a_simulated_table_has_no_problems(tmp_path: Path) -> None:
-    data = simulate("pendulum", trajectories=5)
+    data = simulate("pendulum_hnn", trajectories=5)
     write_csv(data, tmp_path / "a.csv")
     assert check(tmp_path / "a.csv") == Check(summary=summary(data))
 

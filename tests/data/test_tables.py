@@ -388,7 +388,6 @@ BROKEN = {
     "no header": (BODY, "has no header: row 1 holds only numbers"),
     "one column": ("q\n1\n2\n3\n", 'only one state column ("q")'),
     "one column of numbers": ("1\n2\n3\n", "one column and no header"),
-    "one column beside time": ("t,q\n1,1\n2,2\n3,5\n", 'only one state column ("q")'),
     "unknown delimiter": (GOOD.replace(",", ":"), 'Is ":" the delimiter?'),
     "not a number": (
         with_row(17, "1.5,0.3,n/a"),
