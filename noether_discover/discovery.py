@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noether_dsl.text import parse_sentence
-
+from .data.constants import Constant, constants_of
+from .data.derived import with_derived
+from .data.groups import regrouped
 from .data.tables import ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
-from .report.wording import plain_law
+from .report.wording import law_sentence, plain_law
 from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, ranked, searched
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Discovery:
     searched: formulas, classes, nodes, by_verdict. seconds: wall time by stage.
     symbols: formula symbol -> column name, for columns whose names are no identifiers.
     columns: the formula symbols of all columns, in the order of the file. column_units: their coherent units.
+    parameters: one mapping per column that is constant along each trajectory but differs between them (column, unit,
+        min, max, chi2): such columns may enter laws and are none themselves.
     scales: for each column, the factor from the file's number to the coherent unit (0.01745... for degrees).
+    vectors: name of a vector -> the formula symbols of its components.
     """
 
     verdict: str
@@ -50,6 +54,8 @@ class Discovery:
     columns: tuple[str, ...] = ()
     scales: tuple[float, ...] = ()
     column_units: tuple[str, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """One JSON-able object."""
@@ -63,14 +69,19 @@ class Discovery:
             "columns": list(self.columns),
             "column_units": list(self.column_units),
             "scales": list(self.scales),
+            "parameters": list(self.parameters),
         }
+        if self.vectors:
+            facts["vectors"] = {name: list(group) for name, group in self.vectors.items()}
         return {**facts, "symbols": self.symbols} if self.symbols else facts
 
     def to_frame(self) -> pd.DataFrame:
         """The laws as a table, one row each."""
         import pandas as pd
 
-        return pd.DataFrame([{k: v for k, v in law.items() if k not in ("forms", "number")} for law in self.laws])
+        return pd.DataFrame(
+            [{k: v for k, v in law.items() if k not in ("forms", "number", "vectors")} for law in self.laws]
+        )
 
     def to_latex(self, *, standalone: bool = False) -> str:
         """The laws as a booktabs table; `standalone` gives a whole document."""
@@ -87,9 +98,7 @@ def law_quantity(law: Mapping[str, Any], symbols: Sequence[str]) -> Quantity:
     """A law of the run file or of `Discovery.laws` as a callable on states in coherent units."""
     from .search.quantity import Quantity
 
-    letters = {p["name"] for p in law["parameters"]}  # a column that the law does not use may have the same name
-    formula = parse_sentence(law["formula"], lambda name: name not in letters).formula
-    return Quantity(formula, tuple(p["value"] for p in law["parameters"]), tuple(symbols))
+    return Quantity(law_sentence(law).formula, tuple(p["value"] for p in law["parameters"]), tuple(symbols))
 
 
 def discover(
@@ -102,6 +111,10 @@ def discover(
     missing: str = "error",
     angles: str = "auto",
     derivatives: Mapping[str, str] | None = None,
+    velocities: bool = False,
+    with_time: bool = False,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    dotted: bool = True,
     rank: bool = True,
     run: str | Path | None = None,
     progress: Progress | None = None,
@@ -111,18 +124,34 @@ def discover(
 
     data: a DataFrame, `Trajectories`, a path, or paths (several files are several trajectories).
     trajectory, time, inputs, units, missing, angles, derivatives: how the table is read; see `ReadOptions`.
+    velocities: add a column with the time derivative of every other. with_time: let the time enter laws, as a column t.
+    groups: vectors and the columns that are their components, ``{"q": ("x", "y")}``; columns "q.x" and "q.y" are the
+        vector q anyway, unless `dotted` is False.
     rank: whether the laws are ranked by what they do for a learned predictor (takes a minute).
     run: a run file to keep everything in. progress: called with (stage, done, total).
     settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
 
     Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used.
     """
-    options = ReadOptions(trajectory, time, tuple(inputs), dict(units or {}), missing, angles, dict(derivatives or {}))
+    options = ReadOptions(
+        trajectory=trajectory,
+        time=time,
+        inputs=tuple(inputs),
+        units=dict(units or {}),
+        missing=missing,
+        angles=angles,
+        derivatives=dict(derivatives or {}),
+        velocities=velocities,
+        with_time=with_time,
+        groups=dict(groups or {}),
+        dotted=dotted,
+    )
     clock = Clock()
     import pandas as pd
 
     if isinstance(data, Trajectories):
-        trajectories, sources = data, [data.origin]
+        data = regrouped(data, options)
+        trajectories, sources = with_derived(data, velocities, with_time), [data.origin]
     elif isinstance(data, pd.DataFrame):
         trajectories, sources = from_frame(data, options), ["frame"]
     else:
@@ -232,7 +261,13 @@ def assembled(
         columns=trajectories.symbols,
         scales=tuple(unit.scale for unit in trajectories.units),
         column_units=tuple(str(unit) for unit in trajectories.units),
+        parameters=tuple(_plain_constant(one) for one in constants_of(trajectories) if one.differs),
+        vectors=dict(trajectories.vectors),
     )
+
+
+def _plain_constant(one: Constant) -> dict[str, Any]:
+    return {"column": one.symbol, "unit": one.unit, "min": one.low, "max": one.high, "chi2": one.chi2}
 
 
 def load(path: str | Path) -> Discovery:
@@ -262,7 +297,8 @@ def fit_again(path: str | Path, changes: Mapping[str, Any], progress: Progress |
     with RunFile(path) as file:
         trajectories = file.read_data()
         file.counts()
-        settings = replace(file.settings(), **changes)
+        limit = {"max_formulas": None} if "max_nodes" in changes else {}  # that of the new number of nodes
+        settings = replace(file.settings(), **{**limit, **changes})
         clock = Clock()
         enumeration = enumerated(trajectories, settings, progress)
         clock.lap("enumerate")

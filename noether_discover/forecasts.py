@@ -15,7 +15,7 @@ from noether_dsl.units import Unit
 from numpy.typing import NDArray
 
 from .data.given import conversion
-from .data.reading import USUAL, ReadOptions, listed
+from .data.reading import USUAL, ReadOptions, Survey, listed
 from .data.tables import survey as surveyed
 from .data.trajectories import Trajectories
 from .discovery import law_quantity, rankable
@@ -64,8 +64,9 @@ class Forecasts:
         }
         for kind, states in (("", self.states), (" plain", self.plain)):
             stacked = np.concatenate(states)
-            for name, unit, x in zip(data.names, data.units, stacked.T, strict=True):
-                columns[format_header(f"{name}{kind}", unit)] = x
+            for name, unit, origin, x in zip(data.names, data.units, data.origins, stacked.T, strict=True):
+                if origin is None or origin.kind != "time":
+                    columns[format_header(f"{name}{kind}", unit)] = x
         return pd.DataFrame(columns)
 
 
@@ -148,7 +149,7 @@ def _starts(
     run: Trajectories, data: str | Path | Sequence[str | Path], options: ReadOptions
 ) -> tuple[Trajectories, tuple[str, ...], bool]:
     """The data in the run's columns and units, remarks, and whether they say no times."""
-    survey = surveyed(data, replace(options, starts=True, inputs=options.inputs or run.names))
+    survey = _surveyed(run, data, options)
     found = survey.unwrap()
     if found.dimension != run.dimension:
         raise OptionError(f"--inputs names {', '.join(found.names)}; the run has the columns {', '.join(run.names)}")
@@ -173,6 +174,7 @@ def _starts(
         units=tuple(Unit(unit.dimension) for unit in run.units),
         time_unit=Unit(run.time_unit.dimension),
         given_derivatives=None,
+        derived=run.derived,
     )
     notes = list(survey.notes)
     more = sum(bool((x != x[0]).any()) for x in found.states)
@@ -182,6 +184,20 @@ def _starts(
             "have more; name the column that tells them apart, --trajectory"
         )
     return converted, tuple(notes), found.time_name is None or survey.lengthened > 0
+
+
+def _surveyed(run: Trajectories, data: str | Path | Sequence[str | Path], options: ReadOptions) -> Survey:
+    """The data as they are read: velocities of a run are columns with the run's names, or else made from positions."""
+    kinds = [origin.kind if origin is not None else "" for origin in run.origins]
+    columns = tuple(name for name, kind in zip(run.names, kinds, strict=True) if kind != "time")
+    how = replace(options, starts=True, groups={}, dotted=False, with_time="time" in kinds)
+    found = surveyed(data, replace(how, inputs=options.inputs or columns))
+    if found.problems and "velocity" in kinds and not options.inputs:
+        positions = tuple(name for name, kind in zip(run.names, kinds, strict=True) if not kind)
+        made = surveyed(data, replace(how, inputs=positions, velocities=True))
+        if made.trajectories is not None and made.trajectories.dimension == run.dimension:
+            return made
+    return found
 
 
 def _factor(data: Trajectories, name: str, unit: Unit, wanted: Unit) -> float:

@@ -23,6 +23,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from tokenize import TokenError
@@ -32,7 +33,7 @@ import numpy as np
 from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
-from .data.trajectories import Trajectories
+from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
 
@@ -214,6 +215,8 @@ class RunFile:
                     "time_name": trajectories.time_name,
                     "time_unit": _unit_facts(trajectories.time_unit),
                     "origin": trajectories.origin,
+                    "derived": [None if origin is None else asdict(origin) for origin in trajectories.derived],
+                    "vectors": trajectories.vectors,
                 },
                 "settings": settings.plain(),
                 "data_digest": trajectories.digest(),
@@ -239,6 +242,8 @@ class RunFile:
                 time_name=columns["time_name"],
                 time_unit=_unit_of(columns["time_unit"]),
                 origin=columns["origin"],
+                derived=tuple(None if facts is None else Derived(**facts) for facts in columns.get("derived", ())),
+                vectors=tuple((name, tuple(group)) for name, group in columns.get("vectors", ())),
             )
 
     def settings(self) -> Settings:

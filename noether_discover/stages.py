@@ -24,17 +24,21 @@ from noether_dsl.operators import DEFAULT_OPERATORS
 from noether_dsl.text import parse_sentence
 from noether_dsl.units import UnitError, read_unit
 
+from .data.derived import lacks_velocities
 from .data.trajectories import FEWEST_SAMPLES, Trajectories
 from .errors import OptionError
 
 if TYPE_CHECKING:
     from .predict.ranking import Ranking
     from .search.evidence import Evidence
+    from .search.known import Sum
     from .search.quantity import Quantity
     from .search.searching import Search
 
 Progress = Callable[[str, int, int], None]
 
+QUICK = 2_000
+"""Whole formulas that are searched without being asked for: what they say beyond sums of terms is worth seconds."""
 PROCESSES_PAY_FROM = 12
 """Chunks of formulas below which starting processes costs more than it saves (each imports torch)."""
 
@@ -43,23 +47,27 @@ PROCESSES_PAY_FROM = 12
 class Settings:
     """Everything that a discovery depends on besides the data. Every field is an option of the command line.
 
-    max_nodes: the largest formula. operators: names of the language's operators.
+    max_nodes: the largest whole formula; None for up to 7, as far as there are few.
+    operators: names of the language's operators.
     parameter_units: None for inferred, else the list of units that parameters can have.
     form: "normal" (one formula per class of formulas conserved together) or "raw" (all of them, the paper's).
-    max_formulas: the search stops at the node count whose formulas would exceed this.
+    max_formulas: the search of whole formulas stops at the node count whose formulas would exceed this; None for 2,000
+        where neither the largest formula nor another form or rule was asked for, else 200,000.
+    alpha: the share of laws that may be false.
     rule: "noise" or "paper" (`search.laws.search`). window: samples in a window, None decides, 0 for none.
     share: of the sequences that fit; the others judge.
     oracle: a formula with numbers, ranked beside the laws. protocol, loss_form, keep, epochs, steps: of the ranking.
     jobs: processes; changes nothing but the time.
     """
 
-    max_nodes: int = 7
+    max_nodes: int = None  # type: ignore[assignment]
     operators: tuple[str, ...] = DEFAULT_OPERATORS
     parameter_units: tuple[str, ...] | None = None
     strict_angles: bool = False
     form: str = "normal"
-    max_formulas: int = 200_000
+    max_formulas: int = None  # type: ignore[assignment]
     rule: str = "noise"
+    alpha: float = 0.05
     window: int | None = None
     share: float = 0.5
     seed: int = 0
@@ -72,6 +80,12 @@ class Settings:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
+        if self.max_formulas is None:
+            plain = self.form == "normal" and self.rule == "noise" and self.parameter_units is None
+            quick = self.max_nodes is None and plain
+            object.__setattr__(self, "max_formulas", QUICK if quick else 200_000)
+        if self.max_nodes is None:
+            object.__setattr__(self, "max_nodes", 7)
         for name, known in (
             ("form", ("normal", "raw")), ("rule", ("noise", "paper")), ("protocol", ("projection", "paper")),
             ("loss_form", ("derivative", "euler")),
@@ -80,6 +94,8 @@ class Settings:
                 raise OptionError(f'{name} cannot be "{getattr(self, name)}"; it is one of {", ".join(known)}')
         if not 1 <= self.max_nodes <= 14:
             raise OptionError(f"--max-nodes {self.max_nodes} cannot be searched; it is from 1 to 14")
+        if not 0 < self.alpha < 1:
+            raise OptionError(f"--alpha {self.alpha} is no share of false laws; it is between 0 and 1")
         if not 0 < self.share < 1:
             raise OptionError(f"--share {self.share} leaves nothing to fit or nothing to judge; it is between 0 and 1")
         for name, least in (
@@ -119,6 +135,7 @@ def grammar_of(trajectories: Trajectories, settings: Settings) -> Grammar:
             settings.parameter_units,
             settings.strict_angles,
             settings.max_nodes,
+            trajectories.vectors,
         )
     except GrammarError as problem:
         raise OptionError(str(problem)) from problem
@@ -158,7 +175,7 @@ def enumerated(trajectories: Trajectories, settings: Settings, progress: Progres
     if settings.form == "raw":
         nodes = max((n for n in range(1, len(raw) + 1) if sum(raw[:n]) <= settings.max_formulas), default=0)
         table = enumerate_formulas(replace(grammar, max_nodes=max(nodes, 1)))
-        rows: Iterable[int] = range(len(table)) if nodes else ()
+        rows: Iterable[int] = table.rows().tolist() if nodes else ()
         by_nodes = raw[:nodes]
     else:
         found = normal_forms(grammar, lambda n, _: report("enumerate", n, settings.max_nodes), settings.max_formulas)
@@ -193,14 +210,18 @@ def searched(
     takes an approximate law away over many periods, not over one.
     """
     from .search.evidence import gather, windows_worth_trying
+    from .search.known import CONSTRAINT
     from .search.searching import search
 
-    def judged(evidence: Evidence) -> tuple[Evidence, Search, Answer]:
+    def judged(evidence: Evidence, constraints: Sequence[Sum] = ()) -> tuple[Evidence, Search, Answer]:
         found = search(
             enumeration.formulas,
             enumeration.grammar,
             evidence,
             rule=settings.rule,
+            alpha=settings.alpha,
+            thorough=settings.max_formulas != QUICK,
+            constraints=constraints,
             run=in_processes(settings.jobs),
             progress=progress,
         )
@@ -210,7 +231,8 @@ def searched(
     window = windows_worth_trying(first[0]) if settings.window is None and first[2].verdict in _NOTHING else None
     if window is None:
         return first
-    second = judged(gather(trajectories, window=window, share=settings.share, seed=settings.seed))
+    constraints = first[1].sums.of_kind(CONSTRAINT)
+    second = judged(gather(trajectories, window=window, share=settings.share, seed=settings.seed), constraints)
     return first if second[2].verdict in _NOTHING else second
 
 
@@ -220,14 +242,11 @@ _NOTHING = ("NONE", "UNDECIDED")
 def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answer:
     from .search import verdicts
     from .search.existence import least_ratio_of_polynomials
+    from .search.material import noise_share
 
     tally = Counter(j.verdict for j in found.judgements)
     by_verdict = {name: tally[name] for name in sorted(tally)}
-    what = f"{enumeration.raw_total:,} formulas of up to {enumeration.nodes} nodes"
-    if len(enumeration.formulas) != enumeration.raw_total:
-        what += f" ({len(enumeration.formulas):,} classes)"
-    if enumeration.nodes < enumeration.grammar.max_nodes:
-        what += f"; --max-formulas kept it from the {enumeration.grammar.max_nodes} nodes asked for"
+    what = _looked_through(found, enumeration)
     for verdict, words in (
         (verdicts.LAW, "conserved as far as the noise lets one see"),
         (verdicts.APPROXIMATE, "conserved approximately"),
@@ -238,15 +257,49 @@ def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answ
             if evidence.window is not None:
                 words += f", judged in windows of {evidence.window} samples"
             return Answer(verdict, f"{number} {words}, of {what}", by_verdict)
+    if found.sums.unsure:
+        best = min(found.sums.unsure, key=lambda s: s.p_value)
+        return Answer(
+            verdicts.UNDECIDED,
+            f"{best} looks conserved, but so does the best of {what} in one of {1 / best.p_value:.0f} data sets where "
+            "nothing is; more or longer trajectories would help",
+            by_verdict,
+        )
     least, degree = least_ratio_of_polynomials(evidence)
     verdict, why = verdicts.no_law(
         found.judgements,
-        noise_share=float((evidence.noise_D / evidence.sequences.stacked.std(axis=0).clip(1e-300)).max()),
+        noise_share=noise_share(evidence),
         heldout=len(evidence.heldout),
         least_ratio_of_polynomials=least,
         degree=degree,
     )
-    return Answer(verdict, f"none of {what} is conserved; {why}", by_verdict)
+    return Answer(verdict, f"none of {what} is conserved; {why}{_advice(evidence.runs)}", by_verdict)
+
+
+def _looked_through(found: Search, enumeration: Enumeration) -> str:
+    """What was searched, in words."""
+    what = f"{enumeration.raw_total:,} formulas of up to {enumeration.nodes} nodes"
+    if len(enumeration.formulas) != enumeration.raw_total:
+        what += f" ({len(enumeration.formulas):,} classes)"
+    if any(j.verdict == "NOT_JUDGED" for j in found.judgements):
+        return (
+            f"sums of {found.sums.terms:,} terms in {len(found.sums.libraries)} libraries "
+            f"(--max-nodes {enumeration.grammar.max_nodes} searches whole formulas too)"
+        )
+    if found.sums.libraries:
+        what = f"sums of {found.sums.terms:,} terms in {len(found.sums.libraries)} libraries and {what}"
+    if enumeration.nodes < enumeration.grammar.max_nodes:
+        what += f" (--max-nodes {enumeration.grammar.max_nodes} searches larger ones)"
+    return what
+
+
+def _advice(trajectories: Trajectories) -> str:
+    """What to try where nothing is conserved and no column is a velocity."""
+    if not lacks_velocities(trajectories):
+        return ""
+    if trajectories.given_derivatives is not None:
+        return ". The derivatives that the file gives are no columns yet: try --derivatives"
+    return ". No column is the time derivative of another: if they are positions, try --derivatives"
 
 
 def in_processes(jobs: int) -> Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]:
@@ -315,7 +368,7 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
     """
     known = {**dict(zip(trajectories.names, trajectories.symbols, strict=True)), **{s: s for s in trajectories.symbols}}
     try:
-        sentence = parse_sentence(text, known)
+        sentence = parse_sentence(text, known, dict(trajectories.vectors))
     except FormulaError as problem:
         raise OptionError(f"--oracle: {problem}") from problem
     unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
@@ -324,6 +377,8 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
         raise OptionError(f'--oracle "{text}": "{unknown[0]}" is no column; there are {columns}, and numbers')
     if not sentence.formula.inputs:
         raise OptionError(f'--oracle "{text}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')
+    if sentence.formula.rank:
+        raise OptionError(f'--oracle "{text}" is a vector; write a number, such as its norm')
     values = tuple(float(value) for value in sentence.values if value is not None)
     from .search.quantity import Quantity
 
@@ -332,10 +387,11 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
     def leaf(part: Formula, number: int) -> Valued:
         if number >= 0:
             return part, (values[number],)
-        symbol = known[part.name]
+        symbol = part.components[0] if part.components else known[part.name]
+        own = part if part.components else variable(symbol)
         if scales[symbol] == 1.0:
-            return variable(symbol), ()
-        return joined("div", (variable(symbol), ()), (parameter(), (scales[symbol],)))
+            return own, ()
+        return joined("div", (own, ()), (parameter(), (scales[symbol],)))
 
     formula, numbers = fold(sentence.formula, leaf, lambda part, operands: joined(part.head, *operands))
     return Quantity(formula, numbers, trajectories.symbols)

@@ -21,7 +21,7 @@ from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
 from noether_discover.data.systems import simulate
-from noether_discover.data.trajectories import Trajectories
+from noether_discover.data.trajectories import Derived, Trajectories
 from noether_discover.errors import NoetherError, RunFileError
 from noether_discover.runs import STAGES, RunFile
 from noether_discover.search.verdicts import Judgement
@@ -35,7 +35,7 @@ SETTINGS = Settings(max_nodes=3, operators=("add", "mul", "square"), window=0, s
 
 @pytest.fixture(scope="module")
 def data() -> Trajectories:
-    return simulate("pendulum", trajectories=3, samples=5, seed=1)
+    return simulate("pendulum_hnn", trajectories=3, samples=5, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def tables(path: Path) -> dict[str, int]:
 
 
 def awkward() -> Trajectories:
-    """Ragged lengths, scales, half powers, given derivatives, names that are no identifiers."""
+    """Ragged lengths, scales, half powers, given derivatives, a derived column, names that are no identifiers."""
     states = tuple(np.random.default_rng(k).normal(size=(4 + k, 2)) for k in range(3))
     return Trajectories(
         names=("q [x]", "Winkel θ"),
@@ -102,6 +102,7 @@ def awkward() -> Trajectories:
         time_name="t",
         time_unit=Unit(Dimension.of(day=1), 0.01),
         origin="some.csv and 2 more",
+        derived=(None, Derived("velocity", "q__x_", 0.25)),
     )
 
 

@@ -12,7 +12,9 @@ from .groups import QUIET, _Group
 from .options import (
     a_place,
     data_options,
+    derived_options,
     grammar_options,
+    group_options,
     jobs_option,
     rank_options,
     read,
@@ -60,6 +62,8 @@ def group() -> None:
 @click.option("--latex", metavar="FILE.tex", callback=a_place, help="Also write the table as a LaTeX document.")
 @QUIET
 @data_options
+@derived_options
+@group_options
 @grammar_options
 @search_options
 @rank_options
@@ -115,6 +119,8 @@ def discover(
 @click.option("--list", "show", is_flag=True, help="Print the formulas, one a line.")
 @QUIET
 @data_options
+@derived_options
+@group_options
 @grammar_options
 @search_options
 @jobs_option
@@ -347,6 +353,8 @@ def data() -> None:
 @FILES
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @data_options
+@derived_options
+@group_options
 def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Report everything that is wrong or noteworthy in a file, without running anything."""
     from ..data.checks import check as checked
@@ -372,7 +380,8 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @data.command(
     short_help="Simulate a system whose laws are known.",
     epilog="noether-discover data make pendulum -o pendulum.csv\n"
-    "noether-discover data make spring --noise 0.1 --seed 1 -o spring.csv",
+    "noether-discover data make spring_hnn --noise 0.1 --seed 1 -o spring.csv\n"
+    "noether-discover data make kepler --relative-noise 0.05 --plain -o kepler.csv",
 )
 @click.argument("system")
 @click.option("-o", "--output", metavar="FILE.csv", required=True, callback=a_place, help="Where to write it.")
@@ -385,6 +394,11 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     help="Standard deviation of Gaussian noise, in the columns' units.",
 )
 @click.option(
+    "--relative-noise", type=float, metavar="X", default=0.0, show_default=True,
+    help="The same as a share of each column's standard deviation, e.g. 0.05.",
+)  # fmt: skip
+@click.option("--plain", is_flag=True, help="No hints: no units in the header, and x instead of q.x.")
+@click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of starts and noise."
 )
 @click.option(
@@ -394,15 +408,37 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     "--samples", type=click.IntRange(min=3), metavar="N", help="Samples in each; default: the system's own number."
 )
 @click.option("--span", type=float, metavar="X", help="Time that each covers; default: the system's own.")
-def make(system: str, output: str, **options: Any) -> None:
-    """Simulate a system whose laws are known (pendulum and spring are the paper's)."""
+def make(system: str, output: str, plain: bool, **options: Any) -> None:
+    """Simulate a system whose laws are known; `data list` has them all.
+
+    The paper's two are pendulum_hnn and spring_hnn.
+    """
     from ..data.systems import simulate
     from ..data.writing import write_csv
 
-    trajectories = simulate(system, **options)
+    trajectories = simulate(system, hints=not plain, **options)
     write_csv(trajectories, output)
     click.echo(f"{len(trajectories)} trajectories, {trajectories.samples} samples: {output}")
     click.echo(f"next: noether-discover discover {output}")
+
+
+@data.command(
+    "list",
+    short_help="List the systems whose laws are known.",
+    epilog="noether-discover data list\nnoether-discover data list kepler lorenz --json",
+)
+@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def list_systems(systems: tuple[str, ...], as_json: bool) -> None:
+    """List the systems that `data make` simulates, with their laws; all of them, or those that are named."""
+    from ..data.systems import names, system_named
+    from .listing import facts, paragraphs
+
+    rows = [system_named(name) for name in systems or names()]
+    if as_json:
+        click.echo(json.dumps({"systems": [facts(row) for row in rows]}, indent=2))
+    else:
+        click.echo("\n\n".join(paragraphs(row) for row in rows))
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

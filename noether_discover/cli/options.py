@@ -70,15 +70,33 @@ data_options = stacked(
     ),
     _reading(
         "--derivative", "rates", metavar="COLUMN=COLUMN", multiple=True,
-        help="A column and the one that holds its time derivative.",
+        help="Say of two columns of the file that the second is the first one's time derivative: q=dqdt. Compare "
+        "--derivatives, which makes columns.",
     ),
+)  # fmt: skip
+
+derived_options = stacked(
+    _reading(
+        "--derivatives", "velocities", is_flag=True,
+        help="Add a column with the time derivative of every other: for files of positions only. Taken from the file "
+        "where it gives them (--derivative), else computed from the samples; their noise counts in the verdict.",
+    ),
+    _reading("--with-time", is_flag=True, help="Let the time enter laws, as a column t: x - v*t."),
+)  # fmt: skip
+
+group_options = stacked(
+    _reading(
+        "--group", "groups", metavar="NAME=COLUMNS", multiple=True,
+        help="Columns that are the components of a vector, e.g. q=x,y. Columns q.x, q.y are the vector q anyway.",
+    ),
+    _reading("--no-groups", is_flag=True, help="Columns q.x, q.y stay numbers; only --group makes vectors."),
 )  # fmt: skip
 
 grammar_options = stacked(
     _language(
-        "--max-nodes", "--depth", "max_nodes", type=int, metavar="N", default=7, show_default=True,
-        help="The largest formula, in nodes of its tree. --depth is the paper's word for the same number: its "
-        '"depth 7" is seven nodes, p^2 - a cos(q).',
+        "--max-nodes", "--depth", "max_nodes", type=int, metavar="N", default=None,
+        help="The largest whole formula, in nodes of its tree; default: up to 7 while they are few. --depth is the "
+        'paper\'s word for the same number: its "depth 7" is seven nodes, p^2 - a cos(q).',
     ),
     _language(
         "--operators", metavar="LIST", default="",
@@ -93,8 +111,8 @@ grammar_options = stacked(
         help="One formula per class of formulas conserved together, or every formula (the paper's).",
     ),
     _language(
-        "--max-formulas", type=int, metavar="N", default=200_000, show_default=True,
-        help="Stop before the node count that would exceed it.",
+        "--max-formulas", type=int, metavar="N", default=None,
+        help="Stop before the node count that would exceed it; default: 200,000, and 2,000 without --max-nodes.",
     ),
 )  # fmt: skip
 
@@ -107,6 +125,10 @@ search_options = stacked(
         "--window", type=int, metavar="N", default=None,
         help="Judge windows of so many samples; 0: whole trajectories. Default: windows of about a period when there "
         "are fewer than 6 trajectories.",
+    ),
+    _judging(
+        "--alpha", type=float, metavar="X", default=0.05, show_default=True,
+        help="False-discovery rate: the share of the laws found as sums of terms that may be false.",
     ),
     _judging(
         "--share", type=float, metavar="X", default=0.5, show_default=True,
@@ -155,6 +177,10 @@ def read_options(options: dict[str, Any]) -> ReadOptions:
         missing=options.pop("missing"),
         angles=options.pop("angles"),
         derivatives=_pairs(options.pop("rates"), "--derivative q=dqdt"),
+        velocities=options.pop("velocities", False),
+        with_time=options.pop("with_time", False),
+        groups=_groups(options.pop("groups", ())),
+        dotted=not options.pop("no_groups", False),
     )
 
 
@@ -190,6 +216,16 @@ def _list(text: str, example: str) -> tuple[str, ...]:
     if not all(names):
         raise click.UsageError(f'"{text}" names nothing between two commas; write {example}')
     return names
+
+
+def _groups(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    groups: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        ((name, columns),) = _pairs((text,), "--group q=x,y").items()
+        if name in groups:
+            raise click.UsageError(f'--group makes the vector "{name}" twice; give each a name of its own')
+        groups[name] = _list(columns, "--group q=x,y")
+    return groups
 
 
 def _pairs(texts: tuple[str, ...], example: str) -> dict[str, str]:

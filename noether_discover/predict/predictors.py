@@ -35,6 +35,9 @@ LONGEST_STEP = 0.25
 """In units of the time in which a state moves by its own spread; longer steps are divided. The error of a Runge-Kutta
 step is then below 1e-5, less than any network's."""
 
+STEADY = 1e-6
+"""Of its size, the least deviation of a rate."""
+
 MOST_PARTS = 20
 """No step is divided further: samples five such times apart say little of what happens between them."""
 
@@ -56,15 +59,20 @@ class Scales:
 
     @staticmethod
     def of(x_ND: Tensor, v_ND: Tensor, angles: Sequence[bool]) -> Scales:
-        """The means and standard deviations of states and derivatives; 1 in place of a deviation of zero."""
-        span_D = x_ND.amax(0) - x_ND.amin(0)
+        """The means and standard deviations of states and derivatives; 1 in place of a deviation of zero.
+
+        A rate that is the same in every state (the time's own is 1) has a deviation all the same, but a tiny one, so
+        that no law is enforced by another rate of the time.
+        """
+        span_D, fastest_D = x_ND.amax(0) - x_ND.amin(0), v_ND.abs().amax(0)
         spread_D, speed_D = x_ND.std(0, correction=0), v_ND.std(0, correction=0)
+        speed_D = torch.maximum(speed_D, STEADY * fastest_D)
         return Scales(
             centre=x_ND.mean(0),
             spread=torch.where(spread_D > 0, spread_D, 1.0),
             drift=v_ND.mean(0),
             speed=torch.where(speed_D > 0, speed_D, 1.0),
-            moving=v_ND.abs().amax(0) > 0,
+            moving=fastest_D > 0,
             turning=tuple(bool(angle and span > 2 * math.pi) for angle, span in zip(angles, span_D, strict=True)),
         )
 

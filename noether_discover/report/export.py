@@ -23,7 +23,7 @@ def to_json(found: Found) -> str:
 def to_csv(found: Found) -> str:
     """One row per law: expression, unit, verdict, figures, parameters, and its rank's errors."""
     table = io.StringIO()
-    figures = ("ratio", "ratio_heldout", "ratio_random", "noise_chi2", "drift_per_time")
+    figures = ("ratio", "ratio_heldout", "ratio_random", "noise_chi2", "p_value", "drift_per_time")
     errors = ("rate", "strength", "train_rollout", "test_rollout", "status", "chosen")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["expression", "formula", "unit", "verdict", "nodes", *figures, "parameters", *errors])
@@ -34,7 +34,7 @@ def to_csv(found: Found) -> str:
         )
         writer.writerow(
             [law["expression"], law["formula"], law["unit"], law["verdict"], law["nodes"]]
-            + [law[name] for name in figures]
+            + [law.get(name) for name in figures]
             + [parameters]
             + [row.get(name, "") for name in errors]
         )
@@ -44,9 +44,10 @@ def to_csv(found: Found) -> str:
 def to_markdown(found: Found) -> str:
     """The laws and the ranking as Markdown tables."""
     lines = [f"**{found['verdict']}**: {found['reason']}.", ""]
-    lines += ["| law | parameters | unit | ratio (held out) | verdict | drift |", "|---|---|---|---|---|---|"]
+    lines += ["| law | parameters | unit | ratio (held out) | p | verdict | drift |", "|---|---|---|---|---|---|---|"]
     for law in found["laws"]:
         cells = [f"`{law['formula']}`", parameters_in_words(law), law["unit"], short(law["ratio_heldout"])]
+        cells.append(chance_in_words(law))
         lines.append("| " + " | ".join([*cells, law["verdict"], drift_in_words(law)]) + " |")
     if found["ranking"]:
         lines += [
@@ -58,7 +59,18 @@ def to_markdown(found: Found) -> str:
             cells = [row["name"], how_enforced(row), short(row["train_rollout"]), short(row["test_rollout"])]
             mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
             lines.append("| " + " | ".join([*cells, short(row["to_control"]), mark]) + " |")
+    if found.get("parameters"):
+        lines += ["", f"Constant along each trajectory: {constants_in_words(found)}."]
     return "\n".join(lines) + "\n"
+
+
+def constants_in_words(found: Found) -> str:
+    """``m (1 to 2 kg), px (-0.3 to 0.4 kg*m/s)``."""
+    words = []
+    for one in found["parameters"]:
+        unit = "" if one["unit"] == "1" else f" {one['unit']}"
+        words.append(f"{one['column']} ({short(one['min'])} to {short(one['max'])}{unit})")
+    return ", ".join(words)
 
 
 def _rank_of(number: int, found: Found) -> Mapping[str, Any]:
@@ -73,6 +85,14 @@ def parameters_in_words(law: Mapping[str, Any]) -> str:
         unit = "" if p["unit"] == "1" else f" {p['unit']}"
         words.append(f"{p['name']} = {with_error(p['value'], float('inf') if error is None else error)}{unit}")
     return ", ".join(words)
+
+
+def chance_in_words(law: Mapping[str, Any]) -> str:
+    """How often the best of everything looks as good where nothing is conserved: one digit, empty where not asked."""
+    p = law.get("p_value")
+    if p is None:
+        return ""
+    return "< 1e-9" if p < 1e-9 else f"{p:.0e}" if p < 1e-3 else f"{p:.2g}"
 
 
 def drift_in_words(law: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .export import drift_in_words, parameters_in_words
+from .export import chance_in_words, constants_in_words, drift_in_words, parameters_in_words
 from .wording import how_enforced, short
 
 if TYPE_CHECKING:
@@ -22,11 +22,16 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
         shown.append(_laws(found["laws"]))
     if found["ranking"]:
         shown.append(_ranking(found["ranking"]))
+    if found.get("parameters"):
+        shown.append(Text(f"constant along each trajectory, no law of the motion: {constants_in_words(found)}"))
     tally = ", ".join(f"{verdict} {number:,}" for verdict, number in found["searched"]["by_verdict"].items())
     shown.append(Text(f"verdicts of what was fitted: {tally}", style="dim"))
     if found.get("symbols"):
         renamed = ", ".join(f"{symbol} is {name}" for symbol, name in found["symbols"].items())
         shown.append(Text(f"symbols: {renamed}", style="dim"))
+    if found.get("vectors"):
+        groups = "; ".join(f"{name} is ({', '.join(group)})" for name, group in found["vectors"].items())
+        shown.append(Text(f"vectors: {groups}", style="dim"))
     return shown
 
 
@@ -38,6 +43,9 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     table.add_column("parameters", overflow="fold", ratio=3)
     table.add_column("held-out ratio", justify="right", max_width=9)
     table.add_column("chi2", justify="right")
+    significant = any(law.get("p_value") is not None for law in laws)
+    if significant:
+        table.add_column("p", justify="right")
     table.add_column("verdict", overflow="fold")
     for law in laws:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
@@ -45,7 +53,10 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
         words = f"{law['formula']}\n[dim]in {law['unit']}" + (
             f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
         )
-        table.add_row(words, parameters, short(law["ratio_heldout"]), short(law["noise_chi2"]), verdict)
+        figures = [short(law["ratio_heldout"]), short(law["noise_chi2"])]
+        if significant:
+            figures.append(chance_in_words(law))
+        table.add_row(words, parameters, *figures, verdict)
     return table
 
 
@@ -108,6 +119,12 @@ def _box() -> Any:
     return box.SIMPLE_HEAD
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return short(value)
+    return f"({', '.join(value)})" if isinstance(value, list) else str(value)
+
+
 def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
     """What `data check` found: sizes, steps, columns."""
     from rich.table import Table
@@ -117,11 +134,7 @@ def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [Text("\n".join(facts))]
     for name, value in summary.items():
         if isinstance(value, dict):
-            shown.append(
-                Text(
-                    f"{name}: " + ", ".join(f"{k} {short(v) if isinstance(v, float) else v}" for k, v in value.items())
-                )
-            )
+            shown.append(Text(f"{name}: " + ", ".join(f"{k} {_shown(v)}" for k, v in value.items())))
         elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
             table = Table(box=_box(), pad_edge=False)
             for key in value[0]:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from noether_dsl.components import valued_components
 from noether_dsl.formula import PARAMETER, Formula
 from noether_dsl.reading import latex, latex_symbol, text
+from noether_dsl.text import Sentence, parse_sentence
 
 
 def significant(value: float, error: float) -> str:
@@ -62,10 +64,14 @@ def _extreme(value: float) -> bool:
 
 
 def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, float]) -> str:
-    """The formula with its numbers in, in the column symbols, readable by sympy and Python.
+    """The formula with its numbers in, in the column symbols, readable by sympy and Python. Vectors are written by
+    their components.
 
     scales: the factor from a column as the file has it to its coherent unit (degrees to radians), 1 for most.
     """
+
+    if formula.vectors:
+        ((formula, numbers),) = valued_components(formula, numbers)
 
     def leaf(part: Formula, number: int) -> str:
         if part.head == PARAMETER:
@@ -76,6 +82,12 @@ def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, fl
     return text(formula, leaf)
 
 
+def law_sentence(law: Mapping[str, Any]) -> Sentence:
+    """A law's formula read back, as `plain_law` wrote it."""
+    letters = {p["name"] for p in law["parameters"]}  # a column that the law does not use may have the same name
+    return parse_sentence(law["formula"], lambda name: name not in letters, law.get("vectors", {}))
+
+
 def latex_formula(formula: Formula, symbols: Mapping[str, str] | None = None) -> str:
     """The formula in LaTeX with letters for the parameters. symbols: LaTeX for some columns."""
     from noether_dsl.text import parameter_names
@@ -83,7 +95,9 @@ def latex_formula(formula: Formula, symbols: Mapping[str, str] | None = None) ->
     names, chosen = parameter_names(formula), symbols or {}
 
     def leaf(part: Formula, number: int) -> str:
-        return names[number] if part.head == PARAMETER else chosen.get(part.name, latex_symbol(part.name))
+        if part.head == PARAMETER:
+            return names[number]
+        return chosen.get(part.name, latex_symbol(part.name, bool(part.components)))
 
     return latex(formula, leaf)
 
@@ -114,6 +128,7 @@ def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str
     return {
         "expression": expression(law.formula, numbers, scales),
         "formula": str(law.formula),
+        "vectors": {name: list(group) for name, group in law.formula.vectors.items()},
         "latex": latex_formula(law.formula),
         "unit": str(law.dimension),
         "verdict": law.verdict,
@@ -130,6 +145,8 @@ def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str
         "drift_standard_error": _finite(law.drift_error),
         "drift_unit": f"({law.dimension})/{time_unit}" if time_unit != "1" else f"({law.dimension}) per sample",
         "spread": _finite(law.spread),
+        "p_value": _finite(law.p_value),
+        "library": law.library,
         "nodes": law.formula.nodes,
         "forms": list(law.forms),
         "number": law.number,

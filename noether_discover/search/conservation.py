@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.constants import constant_columns
 from ..data.trajectories import Trajectories
 
 Array = NDArray[np.float64]
@@ -167,9 +168,13 @@ def shuffled_states(trajectories: Trajectories, seed: int, at_most: int = 2000) 
 
 
 def scrambled(trajectories: Trajectories, seed: int) -> Trajectories:
-    """Random sequences: the same states, dealt out to sequences of the same lengths at random."""
+    """Random sequences: the same states, dealt out to sequences of the same lengths at random.
+
+    Columns that are constant along each trajectory stay: what is constant without the motion is no law of it.
+    """
     order = np.random.default_rng(seed).permutation(trajectories.samples)
-    mixed = trajectories.stacked[order]
+    x_ND = trajectories.stacked
+    mixed = np.where(constant_columns(trajectories), x_ND, x_ND[order])
     cuts = np.cumsum([len(t) for t in trajectories.times])[:-1]
     return replace(trajectories, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
 
@@ -178,14 +183,19 @@ def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None 
     """Sequences in which each column comes from elsewhere: every column's own course, no relation between them.
 
     A slow column stays slow, and a short sequence short; a law that needs its columns to go together does not survive.
+    Columns that are constant along each trajectory stay where they are.
     runs: what windows were cut from; their columns come from other moments of the runs (windows of one period all begin
     at one phase). Otherwise they come from other trajectories.
     """
     rng = np.random.default_rng(seed)
     donors = (trajectories if runs is None else runs).states
     states, times = [], []
+    still_D = constant_columns(trajectories)
     for k, t_T in enumerate(trajectories.times):
-        taken = [_elsewhere(donors, d, k, len(t_T), runs is not None, rng) for d in range(trajectories.dimension)]
+        taken = [
+            trajectories.states[k][:, d] if still_D[d] else _elsewhere(donors, d, k, len(t_T), runs is not None, rng)
+            for d in range(trajectories.dimension)
+        ]
         length = min(map(len, taken))
         states.append(np.stack([column[:length] for column in taken], axis=1))
         times.append(t_T[:length])

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.constants import constant_columns, constants_of, with_constants
 from ..data.noise import noise
 from ..data.smoothing import unwrapped
 from ..data.trajectories import FEWEST_SAMPLES, Trajectories
@@ -50,6 +51,11 @@ class Evidence:
     training: tuple[int, ...]
     heldout: tuple[int, ...]
     seed: int
+
+    @cached_property
+    def constant(self) -> frozenset[str]:
+        """The symbols of the columns that do not change along any run, but for noise."""
+        return frozenset(s for s, c in zip(self.runs.symbols, constant_columns(self.runs), strict=True) if c)
 
     @property
     def reference(self) -> str:
@@ -104,7 +110,8 @@ class Evidence:
         data = self.fitting
         if self.window is None:
             return frame(scrambled(data, self.seed + 2))
-        mixed = shuffled_states(data, self.seed + 2, data.samples)
+        shuffled_ND = shuffled_states(data, self.seed + 2, data.samples)
+        mixed = np.where(constant_columns(data), data.stacked, shuffled_ND)
         cuts = np.cumsum([len(t) for t in data.times])[:-1]
         shuffled = replace(data, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
         return frame(shuffled, self._shuffled(data))
@@ -149,6 +156,7 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
     if window is not None and window != 0 and window < FEWEST_SAMPLES:
         raise OptionError(f"--window {window} is too short; a window has at least {FEWEST_SAMPLES} samples")
     noise_D = noise(trajectories)
+    trajectories = with_constants(trajectories, constants_of(trajectories, noise_D))
     asked = bool(window)
     if window is None and len(trajectories) < FEWEST_TRAJECTORIES:
         window = default_window(trajectories)

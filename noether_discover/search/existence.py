@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data.constants import constant_columns
 from .conservation import Frame
 from .evidence import Evidence
 
@@ -31,7 +32,8 @@ SLOW = 0.3
 def least_ratio_of_polynomials(evidence: Evidence) -> tuple[float, int]:
     """The held-out ratio of the best polynomial, and its degree. 1 when there are too few samples to ask.
 
-    Angles enter by sine and cosine. The degree is the highest that leaves ten training samples per monomial. Where
+    Angles enter by sine and cosine; products of columns that are constant along every trajectory are left out, as they
+    are conserved anyway. The degree is the highest that leaves ten training samples per monomial. Where
     columns from different sequences do almost as well, the columns are slow, and the ratio is 1.
     """
     found, degree = _least(evidence.train_frame, evidence.held_frame, evidence)
@@ -43,15 +45,16 @@ def least_ratio_of_polynomials(evidence: Evidence) -> tuple[float, int]:
 
 
 def _least(train: Frame, held: Frame, evidence: Evidence) -> tuple[float, int]:
-    first = _inputs(train, evidence)
+    first, moving = _inputs(train, evidence), _moving(evidence)
     room = min(MOST_MONOMIALS, train.samples // 10)
     degree = max((d for d in range(1, HIGHEST_DEGREE + 1) if comb(len(first) + d, d) - 1 <= room), default=0)
-    if degree == 0:
+    if degree == 0 or not moving.any():
         return 1.0, 0
     middle, scale = first.mean(axis=1, keepdims=True), first.std(axis=1, keepdims=True)
+    scale = np.where(scale > 0, scale, 1.0)
     second = _inputs(held, evidence)
-    a = torch.from_numpy(_monomials((first - middle) / scale, degree))
-    b = torch.from_numpy(_monomials((second - middle) / scale, degree))
+    a = torch.from_numpy(_monomials((first - middle) / scale, degree, moving))
+    b = torch.from_numpy(_monomials((second - middle) / scale, degree, moving))
     u, v = train.numerator(a), train.denominator(a)
     size = v.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-300)
     u, v = u / size, v / size
@@ -72,11 +75,18 @@ def _inputs(frame: Frame, evidence: Evidence) -> Array:
     return np.stack(columns)
 
 
-def _monomials(z_DN: Array, degree: int) -> Array:
-    """All products of up to `degree` columns, without the constant, [M, N]."""
+def _moving(evidence: Evidence) -> NDArray[np.bool_]:
+    """Which rows of `_inputs` change along trajectories."""
+    still_D = constant_columns(evidence.runs)
+    return ~np.repeat(still_D, [2 if angle else 1 for angle in evidence.runs.angles])
+
+
+def _monomials(z_DN: Array, degree: int, moving: NDArray[np.bool_]) -> Array:
+    """All products of up to `degree` columns with a moving one among them, [M, N]."""
     rows = [
         np.prod(z_DN[list(picked)], axis=0)
         for d in range(1, degree + 1)
         for picked in combinations_with_replacement(range(len(z_DN)), d)
+        if moving[list(picked)].any()
     ]
     return np.stack(rows)

@@ -14,6 +14,7 @@ from noether_dsl.formula import Formula
 from noether_dsl.reading import evaluate
 from numpy.typing import NDArray
 
+from ..data.constants import constant_columns
 from ..data.trajectories import Trajectories
 
 Array = NDArray[np.float64]
@@ -40,12 +41,6 @@ def directions(
     gradient_ND = np.nan_to_num(gradient_ND * scale_D, nan=0.0, posinf=0.0, neginf=0.0)
     length_N = np.linalg.norm(gradient_ND, axis=1, keepdims=True)
     return np.divide(gradient_ND, length_N, out=np.zeros_like(gradient_ND), where=length_N > 0)
-
-
-def constant_columns(trajectories: Trajectories) -> NDArray[np.bool_]:
-    """The columns that never change along a trajectory (a mass, a stiffness), [D]."""
-    within_D = np.max([np.ptp(x_TD, axis=0) for x_TD in trajectories.states], axis=0)
-    return within_D <= 1e-12 * np.abs(trajectories.stacked).max(axis=0)
 
 
 def independent_share(direction_ND: Array, laws: list[Array]) -> float:

@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 Runner = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]
 
+OF_CONSTANTS = "it is made of columns that never change along a trajectory"
 MOST_FOLLOWED = 600
 RANKS_ALLOW = 1.5
 """How much larger the ratio of ranks may be than that of values."""
@@ -42,12 +43,12 @@ def _screen_chunk(formulas: Sequence[Formula], frame: Frame, seed: int) -> Fits:
 
 def screened(formulas: Sequence[Formula], evidence: Evidence, run: Runner, report: Progress) -> list[Judgement]:
     """A first fit of every formula: not followed, without a value, or to be followed (verdict "")."""
-    frame = evidence.screen_frame
+    frame, constant = evidence.screen_frame, evidence.constant
     tasks = [(formulas[i : i + CHUNK], frame, evidence.seed) for i in range(0, len(formulas), CHUNK)]
     judgements: list[Judgement] = []
     for (chunk, _, _), fits in zip(tasks, run(_screen_chunk, tasks), strict=True):
         for formula, parameters, ratio in zip(chunk, fits.parameters, fits.ratio_F, strict=True):
-            judgements.append(_first_look(formula, parameters, float(ratio), frame))
+            judgements.append(_first_look(formula, parameters, float(ratio), frame, constant))
         report("fit", len(judgements), len(formulas))
     followed = [i for i, j in enumerate(judgements) if not j.verdict]
     followed.sort(key=lambda i: (max(judgements[i].ratio, CONSTANT), formulas[i].nodes))  # below it is all rounding
@@ -56,9 +57,13 @@ def screened(formulas: Sequence[Formula], evidence: Evidence, run: Runner, repor
     return judgements
 
 
-def _first_look(formula: Formula, parameters: tuple[float, ...], ratio: float, frame: Frame) -> Judgement:
+def _first_look(
+    formula: Formula, parameters: tuple[float, ...], ratio: float, frame: Frame, constant: frozenset[str]
+) -> Judgement:
     if not formula.inputs:
         return Judgement(TRIVIAL, "it is made of parameters alone")
+    if constant.issuperset(formula.inputs):
+        return Judgement(TRIVIAL, OF_CONSTANTS)
     if np.isfinite(ratio):
         if ratio > verdicts.FOLLOWED_RATIO:
             return Judgement(NOT_CONSERVED, "it varies along trajectories as it does at large", parameters, ratio)
@@ -90,6 +95,7 @@ def judged(
     for i, held in zip(left, _ratios(formulas, judgements, left, evidence.held_frame), strict=True):
         judgements[i] = replace(judgements[i], ratio_heldout=held)
     judgements = _settled(judgements, left, lambda j: j.ratio_heldout > verdicts.FOLLOWED_RATIO)
+    judgements = _without_motion(formulas, judgements, left, evidence)
     left = [i for i in left if not judgements[i].verdict]
     judgements = _against_noise(formulas, judgements, left, evidence)
     limit = verdicts.chi2_limit(evidence.held.samples, len(evidence.held))
@@ -111,11 +117,13 @@ def _random_ratios(formulas: Sequence[Formula], exact: Sequence[bool], evidence:
     """The least ratio that each formula reaches on random sequences, the harder of two kinds.
 
     States dealt out at random; and columns that come from different sequences, which leaves slow columns slow: a slow
-    variable is not a law. The latter says nothing of a single column that is conserved exactly.
+    variable is not a law. The latter says nothing of a single column that is conserved exactly, alone or with the time,
+    which is the same for all.
     """
     dealt = fit(formulas, evidence.random_frame, evidence.seed).ratio_F
     apart = fit(formulas, evidence.mismatched_frame, evidence.seed).ratio_F
-    alone = [len(f.inputs) == 1 and e and evidence.window is None for f, e in zip(formulas, exact, strict=True)]
+    time = {s for s, o in zip(evidence.runs.symbols, evidence.runs.origins, strict=True) if o and o.kind == "time"}
+    alone = [len(f.inputs - time) == 1 and e and evidence.window is None for f, e in zip(formulas, exact, strict=True)]
     return np.minimum(np.where(alone, dealt, np.minimum(dealt, apart)), 1.0).tolist()
 
 
@@ -149,6 +157,22 @@ def _settled(judgements: list[Judgement], rows: list[int], hopeless: Callable[[J
         if hopeless(j):
             verdict, reason = verdicts.judge(j.ratio_heldout, j.ratio_heldout, 0.0, np.inf, 0.0)
             settled[i] = replace(j, verdict=verdict, reason=reason)
+    return settled
+
+
+def _without_motion(
+    formulas: Sequence[Formula], judgements: list[Judgement], rows: list[int], evidence: Evidence
+) -> list[Judgement]:
+    """The same judgements, TRIVIAL for what stays as constant where the motion is dealt out at random.
+
+    A column that is constant along each trajectory makes anything look conserved in which it outweighs the others.
+    """
+    settled = list(judgements)
+    rows = [i for i in rows if not settled[i].verdict and not evidence.constant.isdisjoint(formulas[i].inputs)]
+    dealt = _ratios(formulas, settled, rows, evidence.random_frame)
+    for i, random in zip(rows, dealt, strict=True):
+        if random < verdicts.LAW_OVER_RANDOM * max(settled[i].ratio, settled[i].ratio_heldout):
+            settled[i] = replace(settled[i], verdict=TRIVIAL, reason=f"{OF_CONSTANTS}, in all that is conserved of it")
     return settled
 
 
@@ -187,7 +211,7 @@ def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> 
     share = (found.rate * span) ** 2 / 12 / noise_variance if noise_variance > 0 else np.inf
     verdict, reason = verdicts.judge(j.ratio_heldout, robust, j.ratio_random, chi2, limit, found.significance, share)
     if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
-        verdict, reason = TRIVIAL, "it is made of columns that never change along a trajectory"
+        verdict, reason = TRIVIAL, OF_CONSTANTS
     return replace(j, verdict=verdict, reason=reason)
 
 

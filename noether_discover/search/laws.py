@@ -17,9 +17,10 @@ from noether_dsl.reading import dimension_of, parameter_dimensions
 from noether_dsl.text import parameter_names
 from numpy.typing import NDArray
 
+from ..data.constants import constant_columns
 from .evidence import Evidence
 from .fitting import ratios, refine, uncertainty
-from .independence import constant_columns, directions, independent_share, parallel_share
+from .independence import directions, independent_share, parallel_share
 from .judging import drift_of, reference_variance
 from .presentation import presentable
 from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, Judgement
@@ -48,11 +49,14 @@ class Parameter:
 class Law:
     """A conserved quantity as it is reported.
 
-    formula with parameters: the smallest of its class. number: its row among the formulas that were searched.
+    formula with parameters: the smallest of its class, of those the one with the fewest divisions. number: its row
+    among the formulas that were searched.
     dimension: of the quantity itself. ratio on all data, ratio_heldout and noise_chi2 on held-out sequences with
     parameters fitted to the training ones, ratio_random the least ratio that it reaches on random sequences.
     drift, drift_error: change per time, in the quantity's unit over the file's time unit.
     spread: the quantity's standard deviation over the reference. forms: other formulas that say the same.
+    p_value: of sums of terms, how often the best of all on randomised data is as good (`significance`); nan for whole
+    formulas. library: the sums' library, empty for whole formulas.
     """
 
     formula: Formula
@@ -69,6 +73,8 @@ class Law:
     drift_error: float
     spread: float
     forms: tuple[str, ...]
+    p_value: float = float("nan")
+    library: str = ""
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -130,7 +136,9 @@ def stated(
             forms[i] = []
     laws = []
     for leader in leaders:
-        alike = sorted([leader, *forms[leader]], key=lambda i: (formulas[i].nodes, kept.index(i)))
+        alike = sorted(
+            [leader, *forms[leader]], key=lambda i: (formulas[i].nodes, str(formulas[i]).count("/"), kept.index(i))
+        )
         smallest, *others = alike
         laws.append(
             _state(smallest, formulas[smallest], judgements[smallest], [formulas[i] for i in others], grammar, evidence)

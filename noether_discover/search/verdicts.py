@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from noether_dsl.formula import Formula, fold
 from noether_dsl.operators import OF_ANGLE, OPERATORS
-from noether_dsl.reading import divisors, inside_domain
+from noether_dsl.reading import column_of, divisors, inside_domain
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 LAW, APPROXIMATE, CONSTRAINT = "LAW", "APPROXIMATE", "CONSTRAINT"
 TRIVIAL, NOT_CONSERVED, UNDEFINED = "TRIVIAL", "NOT_CONSERVED", "UNDEFINED"
+NOT_JUDGED = "NOT_JUDGED"
 NONE, UNDECIDED = "NONE", "UNDECIDED"
 
 FOLLOWED_RATIO = 0.5
@@ -138,7 +139,7 @@ def _widest_argument(formula: Formula, columns: Mapping[str, Array], parameters:
         return row.compute(np, *operands)
 
     def leaf(part: Formula, number: int) -> Array:
-        return columns[part.name] if number < 0 else np.array(parameters[number])
+        return column_of(part, columns) if number < 0 else np.array(parameters[number])
 
     fold(formula, leaf, inner)
     return widest
@@ -163,7 +164,7 @@ def no_law(
     noise_share: the largest noise of a column in its deviations. heldout: how many sequences judged.
     least_ratio_of_polynomials: what a search without a language reached on held-out sequences, and its degree.
     """
-    near = [j for j in judgements if j.ratio_heldout < LAW_RATIO and j.noise_chi2 < 2.0]
+    near = [j for j in judgements if j.verdict != TRIVIAL and j.ratio_heldout < LAW_RATIO and j.noise_chi2 < 2.0]
     if near:
         return UNDECIDED, (
             "but the noise explains one of them almost, or random sequences vary little more; more, longer or less "
@@ -173,7 +174,7 @@ def no_law(
         return UNDECIDED, (
             f"yet a polynomial of degree {degree} varies along held-out trajectories only "
             f"{least_ratio_of_polynomials:.2g} of its variance, so something is: the library is too small, "
-            "try --max-nodes or --operators"
+            "try --max-nodes or --operators, or a parameter in which the trajectories differ is no column"
         )
     if noise_share > TOO_NOISY:
         return UNDECIDED, (

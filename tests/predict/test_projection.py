@@ -49,6 +49,20 @@ def square(x):
     return x.square().sum(-1)
 
 
+def test_the_time_keeps_its_rate_whatever_law_it_enters():
+    """Columns x, v, t of free motions: x - v t is enforced by another rate of x, not of t."""
+    t = torch.rand(50, 1, dtype=torch.float64)
+    x = torch.cat([torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), t], dim=-1)
+    v = torch.stack([x[:, 1], torch.zeros(50).double(), torch.ones(50).double()], dim=-1)
+    scales = Scales.of(x, v, (False,) * 3)
+    laws = LevelSet.of([lambda y: y[..., 0] - y[..., 1] * y[..., 2]], scales, x)
+    wrong = v + float64(0.3, 0.0, 0.0)
+    right = projected_field(lambda _: wrong, laws)(x)
+    assert (right[:, 2] - 1).abs().max() < 1e-6
+    assert (right[:, 0] - v[:, 0]).abs().max() < 1e-5
+    enforceable(laws, x)
+
+
 ONE, TWO = (energy,), (energy, momentum)
 CONSERVED = {1: Decay.none(1), 2: Decay.none(2)}
 DECAYING = {1: Decay(float64(0.3), float64(-0.7)), 2: Decay(float64(0.3, -0.1), float64(-0.7, 0.2))}

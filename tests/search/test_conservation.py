@@ -14,7 +14,7 @@ from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.search.conservation import drift, frame, noise_frame, scrambled, shuffled_states
 
-PENDULUM = simulate("pendulum", seed=0)
+PENDULUM = simulate("pendulum_hnn", seed=0)
 FRAME = frame(PENDULUM)
 
 
@@ -58,7 +58,7 @@ def test_shuffled_columns_keep_each_columns_values() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_variation_of_a_law_is_what_the_noise_makes_it(seed: int) -> None:
-    data = simulate("pendulum", noise=0.1, seed=seed)
+    data = simulate("pendulum_hnn", noise=0.1, seed=seed)
     judged = noise_frame(data, np.array([0.1, 0.1]))
     q, p = (torch.from_numpy(judged.columns[name]) for name in ("q", "p"))
     # 2,200 degrees of freedom: one standard deviation is 3 %
@@ -69,7 +69,7 @@ def test_the_variation_of_a_law_is_what_the_noise_makes_it(seed: int) -> None:
 @pytest.mark.parametrize("deviation", [0.02, 0.1, 0.3])
 def test_noise_is_measured(deviation: float) -> None:
     # medians of 2,000 differences, of several orders: 5 % each
-    assert noise(simulate("pendulum", noise=deviation, seed=3)) == pytest.approx([deviation] * 2, rel=0.12)
+    assert noise(simulate("pendulum_hnn", noise=deviation, seed=3)) == pytest.approx([deviation] * 2, rel=0.12)
 
 
 def test_noise_is_measured_at_irregular_times_and_gaps() -> None:

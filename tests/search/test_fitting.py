@@ -16,7 +16,7 @@ from noether_discover.search.fitting import fit, ratios, refine, uncertainty
 from noether_discover.search.gram import linear, solve
 from noether_discover.search.programs import Features, Programs
 
-PENDULUM = simulate("pendulum", seed=0)
+PENDULUM = simulate("pendulum_hnn", seed=0)
 FRAME = frame(PENDULUM.thinned(10))
 GRAMMAR = Grammar((("q", PENDULUM.units[0].dimension), ("p", PENDULUM.units[1].dimension)), strict_angles=True)
 
@@ -127,7 +127,7 @@ def test_a_formula_fits_alike_in_any_company() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "text", "start"), [("pendulum", "p**2 - a*cos(q)", 3.0), ("spring", "q**2 + a*p**2", 1.0)]
+    ("system", "text", "start"), [("pendulum_hnn", "p**2 - a*cos(q)", 3.0), ("spring_hnn", "q**2 + a*p**2", 1.0)]
 )
 def test_standard_errors_agree_with_a_bootstrap_over_trajectories(system: str, text: str, start: float) -> None:
     data = simulate(system, noise=0.1, seed=4)
@@ -147,7 +147,7 @@ def test_standard_errors_agree_with_a_bootstrap_over_trajectories(system: str, t
 def test_standard_errors_cover_the_truth() -> None:
     inside = 0
     for seed in range(20):
-        data = simulate("pendulum", noise=0.05, seed=seed)
+        data = simulate("pendulum_hnn", noise=0.05, seed=seed)
         judged = noise_frame(data, np.array([0.05, 0.05]))
         formula = parse("p**2 - a*cos(q)", ["p", "q"])
         (a,) = refine([formula], [(3.0,)], judged).parameters[0]

@@ -1,0 +1,182 @@
+"""A library under search: its forms, and a sum from it refitted, snapped and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from .known import LAW, Sum, without_known
+from .libraries import Library
+from .material import Material
+from .pencils import Pencil, Sample, pencil, trust
+from .snapping import snapped
+from .sparse import price, quotient, smallest
+from .terms import Term
+
+Array = NDArray[np.float64]
+
+PASSES = 1.3
+"""The reduced chi-square of a law besides chance: noise is known to a few per cent, and smoothing leaves bias."""
+LARGEST_RATIO = 0.35
+"""Noise may explain at most this share of a law's variance; beyond it a law cannot be told from noise."""
+OVER_APART = 2.0
+"""So many times must a law vary more where its columns do not belong together."""
+LEAST_INFORMATIVE = 1e-8
+_EXACT_RATIO = 3e-7
+
+
+@dataclass
+class Shelf:
+    """A library, its forms on training, held-out and shuffled states, and which terms are still to be searched."""
+
+    name: str
+    terms: list[Term]
+    complexity_M: Array
+    train: Pencil
+    held: Pencil
+    shuffled: Pencil
+    allowed_M: NDArray[np.bool_]
+    forgotten_M: tuple[NDArray[np.bool_], ...] = ()
+
+    @property
+    def keep(self) -> NDArray[np.int64]:
+        """The terms that are left."""
+        return self.keeps[0]
+
+    @property
+    def keeps(self) -> list[NDArray[np.int64]]:
+        """The terms that are left, by every way of taking away what is known."""
+        ways = [self.allowed_M & way for way in self.forgotten_M] or [self.allowed_M]
+        return [np.flatnonzero(w) for i, w in enumerate(ways) if not any((w == v).all() for v in ways[:i])]
+
+    def forget(self, known: list[Sum], m: Material) -> None:
+        """Take away what follows from known laws and constraints, in two ways.
+
+        Of p1 + p2 + p3 squared, p1*p2 goes, so that p1^2 + p2^2 + ... can be found; or p1^2, so that p1*p2*p3 can.
+        """
+        whole = np.floor(self.complexity_M)
+        self.forgotten_M = tuple(
+            without_known(
+                self.terms, self.allowed_M, order_M, self.train.scale_M, known, m.train, m.shuffled, m.kinds.symbols
+            )
+            for order_M in (self.complexity_M, 2.0 * whole - self.complexity_M + 1e-3 * whole)
+        )
+
+    def drop_leading(self, support: NDArray[np.int64]) -> None:
+        """Take away the most complex term of a sum that is of no use."""
+        self.allowed_M[support[int(np.lexsort((np.arange(len(support)), self.complexity_M[support]))[-1])]] = False
+
+
+def shelf_of(library: Library, m: Material) -> Shelf:
+    """A library with its forms; a softening inside is fitted first."""
+    terms = list(library.terms if library.soft is None else _softened(library, m))
+    train = pencil(terms, m.train, weight_N=weights(terms, m.train, m))
+    held = train if m.clean else pencil(terms, m.held, train.scale_M, weight_N=weights(terms, m.held, m))
+    shuffled = pencil(terms, m.shuffled, train.scale_M) if library.components == 1 else train
+    complexity_M = np.array([term.complexity for term in terms])
+    return Shelf(library.name, terms, complexity_M, train, held, shuffled, train.usable_M & held.usable_M)
+
+
+def weights(terms: Sequence[Term], sample: Sample, m: Material) -> Array | None:
+    """How much the samples count: all alike where there is no noise."""
+    return None if m.clean else trust(terms, sample)
+
+
+def _softened(library: Library, m: Material) -> tuple[Term, ...]:
+    """The library at the softening where some sum of its terms has the least chi-square."""
+    assert library.soft is not None
+    soft = library.soft
+
+    fixed_N = weights(soft(library.scales[0]), m.train, m)  # or a spikier library would count fewer spikes
+
+    def least(log_s: float) -> float:
+        p = pencil(soft(float(np.exp(log_s))), m.train, weight_N=fixed_N)
+        p = p.part(np.flatnonzero(p.usable_M))
+        if not len(p.scale_M):
+            return np.inf
+        values, _ = smallest(p.within, p.noise, 1)
+        return float(np.log(max(values[0], 1e-12)))
+
+    grid = np.log(np.array(library.scales))
+    best = int(np.argmin([least(g) for g in grid]))
+    bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    options = {"xatol": 1e-9 if m.clean else 1e-2, "maxiter": 40}
+    result = scipy.optimize.minimize_scalar(least, bounds=bounds, method="bounded", options=options)
+    return soft(float(np.exp(result.x)))
+
+
+def stated(shelf: Shelf, support: NDArray[np.int64], m: Material) -> Sum:
+    """A sum of these terms: fitted to the training states, its coefficients made simple, judged on the held-out ones.
+
+    Its samples are weighted by its own terms, since those of a whole library may rest on few samples.
+    """
+    return _stated([shelf.terms[i] for i in support], shelf.name, m, on_all=False)
+
+
+def final(law: Sum, m: Material) -> Sum:
+    """A law with coefficients from all sequences; its figures stay those of the held-out ones."""
+    found = _stated(list(law.terms), law.library, m, on_all=True)
+    return replace(law, terms=found.terms, coefficients=found.coefficients, free=found.free)
+
+
+def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
+    p = pencil(terms, m.train, weight_N=weights(terms, m.train, m))
+    h = pencil(terms, m.held, p.scale_M, weight_N=weights(terms, m.held, m))
+    exact = _EXACT_RATIO if m.clean else 0.0
+    if on_all:
+        fitted = snapped(p.within + h.within, p.noise + h.noise, p.scale_M, 2.0 * m.effective, exact=exact)
+    else:
+        fitted = snapped(p.within, p.noise, p.scale_M, m.effective, exact=exact)
+    c = fitted.coefficients
+    chance = float(np.sqrt(2.0 / m.effective))
+
+    chi2, held = quotient(c, p.within, p.noise), quotient(c, h.within, h.noise)
+    pooled = quotient(c, p.within + h.within, p.noise + h.noise)
+    lead = int(np.abs(c).argmax())
+    own = c / p.scale_M
+    order = sorted(range(len(terms)), key=lambda i: (i != lead, i))
+    return Sum(
+        terms=tuple(terms[i] for i in order),
+        coefficients=tuple((own[order] / own[lead]).tolist()),
+        library=name,
+        kind=LAW,
+        chi2=chi2,
+        chi2_heldout=held,
+        ratio_heldout=quotient(c, h.within, h.total),
+        limit=PASSES + 2.0 * chance,
+        score=price([term.complexity for term in terms], max(pooled, held / (1.0 + chance))),
+        pooled=pooled,
+        free=fitted.free,
+        informative=float(c @ h.total @ c / (c @ c)),
+    )
+
+
+def refusal(law: Sum, m: Material) -> str | None:
+    """Why a sum is no law, in a few words; None for a law."""
+    if not np.isfinite(law.chi2_heldout) or law.informative < LEAST_INFORMATIVE:
+        return "degenerate"
+    if m.clean:
+        return "not conserved on held-out sequences" if law.chi2_heldout > 0.05 or law.ratio_heldout > 1e-7 else None
+    if law.chi2_heldout > law.limit:
+        return "not explained by noise on held-out sequences"
+    if law.ratio_heldout > LARGEST_RATIO:
+        return "not to be told from noise"
+    if law.chi2_heldout > (law.limit + 0.3) * max(law.chi2, 0.8):
+        return "worse on held-out sequences"
+    return None
+
+
+def is_slow(law: Sum, m: Material) -> bool:
+    """Whether sums of these terms vary hardly more where their columns do not belong together."""
+    return len(law.inputs - set(m.kinds.constant)) > 1 and ratio_apart(law, m) < OVER_APART * law.ratio_heldout
+
+
+def ratio_apart(law: Sum, m: Material) -> float:
+    """The least ratio of sums of these terms where their columns do not belong together."""
+    apart = pencil(list(law.terms), m.apart)
+    values, _ = smallest(apart.within, apart.total + 1e-12 * np.eye(len(law.terms)), 1)
+    return float(values[0].clip(0.0))

@@ -1,0 +1,174 @@
+"""Sums as laws: formulas with parameters, errors and units, as people write them, and beside the whole formulas.
+
+A vector law is stated by those of its components that are independent of what was found before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from noether_dsl.components import valued_components
+from noether_dsl.dimension import PURE
+from noether_dsl.formula import Formula, Valued, joined, parameter
+from noether_dsl.grammar import Grammar
+from noether_dsl.reading import dimension_of, parameter_dimensions
+from noether_dsl.text import parameter_names
+
+from .evidence import Evidence
+from .fitting import ratios, uncertainty
+from .independence import directions, independent_share
+from .judging import drift_of, reference_variance
+from .known import APPROXIMATE as NEARLY
+from .known import CONSTRAINT, LAW, Sum
+from .laws import IMITATES, SAME_CLEAN, SAME_NOISY, Law, Parameter
+from .sums import Sums
+from .verdicts import APPROXIMATE
+from .verdicts import CONSTRAINT as IS_CONSTRAINT
+from .verdicts import LAW as IS_LAW
+
+WHOLE = -1
+"""The number of a law that is a sum, and no row among the formulas that were searched."""
+_SIMPLE = 1e-12
+
+
+def laws_of_sums(sums: Sums, grammar: Grammar, evidence: Evidence) -> list[Law]:
+    """The laws and constraints among the sums, in the order in which they were found."""
+    return [
+        _law(found, component, sums, grammar, evidence)
+        for found in (*sums.of_kind(LAW), *sums.of_kind(NEARLY), *sums.of_kind(CONSTRAINT))
+        for component in found.new
+    ]
+
+
+def together(whole: Sequence[Law], summed: Sequence[Law], evidence: Evidence, clean: bool) -> tuple[Law, ...]:
+    """One minimal set: the sums, what whole formulas say besides, and whole formulas that say the same as forms.
+
+    Under noise, where sums were found, a whole formula is not taken for a further law: with thousands of them, one that
+    imitates a function of the laws is never far. Those that read the time are, since few sums do.
+    """
+    data = evidence.sequences
+    times = {s for s, o in zip(data.symbols, data.origins, strict=True) if o is not None and o.kind == "time"}
+    laws = list(summed)
+    gradients = [directions(law.formula, law.values, evidence.sequences) for law in laws]
+    has_law = any(law.verdict == IS_LAW for law in laws)
+    for law in whole:
+        own = directions(law.formula, law.values, evidence.sequences)
+        shares = [independent_share(own, [other]) for other in gradients]
+        if shares and min(shares) < (SAME_CLEAN if clean else 10 * SAME_NOISY):
+            nearest = int(np.argmin(shares))
+            laws[nearest] = _one_of(laws[nearest], law, clean)
+            continue
+        knows_time = not law.formula.inputs.isdisjoint(times)
+        if has_law and ((not clean and not knows_time) or law.verdict == APPROXIMATE):
+            continue
+        if independent_share(own, gradients) >= (SAME_CLEAN if clean else IMITATES):
+            laws.append(law)
+            gradients.append(own)
+    order = {IS_LAW: 0, APPROXIMATE: 1, IS_CONSTRAINT: 2}
+    return tuple(sorted(laws, key=lambda law: order[law.verdict]))
+
+
+def _one_of(same: Law, law: Law, clean: bool) -> Law:
+    """A sum and a whole formula that say the same, as one law: the sum, with the other as a form.
+
+    Where there is no noise the smaller of the two stands for both (x*y*z for log(x) + log(y) + log(z)).
+    """
+    shown, other = same, law
+    if clean and law.verdict == same.verdict and law.formula.nodes < same.formula.nodes:
+        shown, other = replace(law, p_value=same.p_value, library=same.library), same
+    forms = dict.fromkeys((*shown.forms, str(other.formula), *other.forms))
+    forms.pop(str(shown.formula), None)
+    return replace(shown, forms=tuple(forms), ratio_random=min(law.ratio_random, same.ratio_random), number=law.number)
+
+
+def as_formula(found: Sum, grammar: Grammar, component: int = 0) -> Valued:
+    """A sum as a formula with numbers: the plainest term leads without a coefficient, +1 and -1 are signs where the
+    units allow it."""
+    pieces = [
+        (c, _scalar(term.formula, term.values, component))
+        for term, c in zip(found.terms, found.coefficients, strict=True)
+    ]
+    lead = _leading(found)
+    scale, whole = pieces[lead]
+    rest = [(c / scale, valued) for i, (c, valued) in enumerate(pieces) if i != lead]
+    for c, valued in sorted(rest, key=lambda pair: pair[0] < 0):
+        size = abs(c)
+        bare = abs(size - 1.0) < _SIMPLE and _dimension(valued[0], grammar) == _dimension(whole[0], grammar)
+        scaled = valued if bare else _times(size, valued)
+        whole = joined("sub" if c < 0 else "add", whole, scaled)
+    return whole
+
+
+def _times(number: float, valued: Valued) -> Valued:
+    """A multiple, with one fraction line: a/norm(q), not a*norm(q)**(-1)."""
+    formula, values = valued
+    multiple = parameter(), (number,)
+    if formula.head == "inverse":
+        return joined("div", multiple, (formula.operands[0], values))
+    return joined("mul", multiple, valued)
+
+
+def _dimension(formula: Formula, grammar: Grammar) -> object:
+    return dimension_of(formula, grammar.dimensions, grammar.angle)
+
+
+def _leading(found: Sum) -> int:
+    """The term that stands first: a power of a column, and of those the one that gives the others the plainest
+    coefficients (p**2 - 2*cos(q), not cos(q) - p**2/2)."""
+
+    def cost(i: int) -> tuple[bool, float, int]:
+        ratios = [abs(c / found.coefficients[i]) for c in found.coefficients]
+        untidy = sum(min(r, 1 / r) if r > 0 else 0.0 for r in ratios)
+        plain = found.terms[i].formula.head in ("square", "input", "mul", "cube", "dot", "cross")
+        return (not plain, sum(abs(r - round(r)) > 1e-9 for r in ratios) - 1e-3 * untidy, i)
+
+    return min(range(len(found.terms)), key=cost)
+
+
+def _scalar(formula: Formula, values: tuple[float, ...], component: int) -> Valued:
+    return valued_components(formula, values)[component] if formula.rank else (formula, values)
+
+
+def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evidence) -> Law:
+    formula, values = as_formula(found, grammar, component)
+    noisy = not sums.clean and found.kind == LAW
+    frame = evidence.whole_noise_frame if noisy or found.kind == CONSTRAINT else evidence.whole_frame
+    errors = uncertainty(formula, values, frame)
+    dimensions = grammar.dimensions
+    own = dimension_of(formula, dimensions, grammar.angle)
+    units = parameter_dimensions(formula, dimensions, grammar.angle)
+    drift = drift_of(formula, values, evidence)
+    verdict = {LAW: IS_LAW, CONSTRAINT: IS_CONSTRAINT}.get(found.kind, APPROXIMATE)
+    return Law(
+        formula=formula,
+        parameters=tuple(
+            Parameter(name, value, error, str(unit))
+            for name, value, error, unit in zip(parameter_names(formula), values, errors, units, strict=True)
+        ),
+        number=WHOLE,
+        dimension=PURE if own is None else own,
+        verdict=verdict,
+        reason=_reason(found, component),
+        ratio=float(ratios([formula], [values], evidence.whole_frame)[0]),
+        ratio_heldout=max(found.ratio_heldout, 0.0),
+        ratio_random=found.ratio_apart,
+        noise_chi2=max(found.chi2_heldout, 0.0),
+        drift=drift.rate,
+        drift_error=drift.error,
+        spread=float(np.sqrt(reference_variance(formula, values, evidence.whole_frame))),
+        forms=(),
+        p_value=found.p_value,
+        library=found.library,
+    )
+
+
+def _reason(found: Sum, component: int) -> str:
+    words = {
+        LAW: "its variation along held-out trajectories is explained by the measurement noise",
+        CONSTRAINT: "it has one value on all trajectories and varies off them",
+    }.get(found.kind, "it varies a hundred times less along trajectories than where its columns do not belong together")
+    if found.rank > 1:
+        words += f"; component {component + 1} of {found}"
+    return words
