@@ -26,6 +26,10 @@ lint: .venv/.develops
 benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/speed_of_discovery.py
 	$(BIN)/python benchmarks/paper_systems.py
+	$(BIN)/python benchmarks/known_systems.py
+	$(BIN)/python benchmarks/no_false_laws.py
+	$(BIN)/python benchmarks/data_needed.py
+	$(BIN)/python benchmarks/baselines_of_laws.py
 	$(BIN)/python benchmarks/speed_of_ranking.py
 	$(BIN)/python benchmarks/ranking_separates.py
 	$(BIN)/python benchmarks/ideal_pendulum.py

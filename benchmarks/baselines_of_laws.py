@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,7 +23,7 @@ import laws_by_others
 import record
 import tables
 from joblib import Parallel, delayed
-from kept_runs import Row, keep_only, measured
+from kept_runs import Case, Row, keep_only, measured, name, rows_of
 from laws_methods import JUDGE, METHODS, case_of, measure
 from laws_score import Answer, score
 
@@ -42,16 +42,24 @@ LEFT = (1e-6, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.3, 0.5)
 SMALLEST = (0.02, 0.05, 0.1)
 
 
-def cases(systems: Sequence[str]) -> list[dict[str, Any]]:
-    """Every run of every method that is installed."""
+def cases(systems: Sequence[str], kept: Mapping[str, Row]) -> list[Case]:
+    """Every run of every method that is installed, and of the others what was kept when they were."""
     return [
-        dict(case_of(method, system, level, SEED))
+        case
         for method in METHODS
-        if find_spec(PACKAGES.get(method, "numpy"))
         for level in LEVELS
         for system in systems
         if method != "gplearn" or level in GPLEARN_LEVELS
+        if _answers(case := case_of(method, system, level, SEED), kept)
     ]
+
+
+def _answers(case: Case, kept: Mapping[str, Row]) -> bool:
+    """Whether there is a method, or what it once answered."""
+    method, row = case["method"], kept.get(name(case), {"code": "", "judge": ""})
+    if find_spec(PACKAGES.get(method, "numpy")):
+        return True
+    return (row["code"], row["judge"]) == (METHODS[method].code, JUDGE)
 
 
 def summary(rows: list[Row]) -> list[list[str]]:
@@ -116,7 +124,7 @@ def main() -> None:
         return
     path = record.folder(CLAIM) / "runs.jsonl"
     codes = {name: method.code for name, method in METHODS.items()}
-    rows = measured(path, cases(chosen.systems), measure, codes, JUDGE, jobs=chosen.jobs, told=_told)
+    rows = measured(path, cases(chosen.systems, rows_of(path)), measure, codes, JUDGE, jobs=chosen.jobs, told=_told)
     lines = summary(rows)
     header = ["method", "noise", "exact", "silent where there is none", "false laws", "median s", "worst s"]
     text = tables.markdown(header, lines)

@@ -43,7 +43,7 @@ def rows_of(path: Path) -> dict[str, Row]:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        rows[_name(row["case"])] = row
+        rows[name(row["case"])] = row
     return rows
 
 
@@ -63,7 +63,7 @@ def measured(
     """
     rows, todo = rows_of(path), []
     for case in cases:
-        old = rows.get(_name(case))
+        old = rows.get(name(case))
         same = old is not None and old["code"] == code[case["method"]]
         if not same or old["judge"] != judge:
             todo.append((case, old if same else None))
@@ -73,12 +73,12 @@ def measured(
         run = Parallel(n_jobs=jobs, return_as="generator_unordered")
         for done, (case, facts) in enumerate(run(delayed(_one)(measure, *task) for task in todo), start=1):
             row = {"case": dict(case), "code": code[case["method"]], "judge": judge, **facts}
-            rows[_name(case)] = row
+            rows[name(case)] = row
             file.write(json.dumps(row) + "\n")
             file.flush()
             left = (time.perf_counter() - begin) / done * (len(todo) - done) / 60
             print(f"[{done}/{len(todo)}, {left:.0f} min left] {told(row)}", file=sys.stderr, flush=True)
-    return [rows[_name(case)] for case in cases]
+    return [rows[name(case)] for case in cases]
 
 
 def keep_only(path: Path, rows: Sequence[Row]) -> None:
@@ -90,5 +90,6 @@ def _one(measure: Measure, case: Case, old: Row | None) -> tuple[Case, Row]:
     return case, measure(case, old)
 
 
-def _name(case: Case) -> str:
+def name(case: Case) -> str:
+    """A case as a key."""
     return json.dumps(case, sort_keys=True)

@@ -12,8 +12,8 @@ conserved.
 gplearn evolves one formula for one target. Its nearest use is a custom fitness: log10 of within / total variance, with
 the trajectory's number as the target, and nothing to predict. One run gives one formula; for the next law the variance
 between trajectories that the laws found before explain (their means, squares and products) is taken out of the total.
-It stops at the first formula with a ratio above the threshold. Columns are left as they are, in units in which most laws
-have coefficients of 1; its protected functions (x / 0 = 1) stay as they are.
+It stops at the first formula with a ratio above the threshold. Columns are left as they are, in units in which most
+laws have coefficients of 1; its protected functions (x / 0 = 1) stay as they are.
 
 Both get what the eigenproblem gets (`laws_by_eigenproblem`): only independent claims count, at most D - 1.
 

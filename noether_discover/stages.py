@@ -212,6 +212,7 @@ def searched(
     from .search.evidence import gather, windows_worth_trying
     from .search.known import CONSTRAINT
     from .search.searching import search
+    from .search.verdicts import APPROXIMATE, LAW
 
     def judged(evidence: Evidence, constraints: Sequence[Sum] = ()) -> tuple[Evidence, Search, Answer]:
         found = search(
@@ -233,7 +234,12 @@ def searched(
         return first
     constraints = first[1].sums.of_kind(CONSTRAINT)
     second = judged(gather(trajectories, window=window, share=settings.share, seed=settings.seed), constraints)
-    return first if second[2].verdict in _NOTHING else second
+    if second[2].verdict in _NOTHING:
+        return first
+    # what holds in windows, and not along the whole trajectories that were judged first, is no more than approximate
+    laws = tuple(replace(law, verdict=APPROXIMATE) if law.verdict == LAW else law for law in second[1].laws)
+    found = replace(second[1], laws=laws)
+    return second[0], found, _answer(found, enumeration, second[0])
 
 
 _NOTHING = ("NONE", "UNDECIDED")

@@ -205,8 +205,8 @@ class Denoised:
         ]
 
     def _cleaned(self, states: Sequence[Array]) -> list[Array]:
-        """The filtered columns of some measurement of these trajectories denoised, then those that are made of them, the
-        others as they are."""
+        """The filtered columns of some measurement of these trajectories denoised, those that are made of them made
+        anew, the others as they are."""
         if not len(self._filtered):
             return list(states)
         own = self._filtered
@@ -247,7 +247,7 @@ def denoised(
     found = Denoised(straight, noise_D, error_D, filtered, tuple(kinds_DB), seed)
     states = tuple(found._cleaned(straight.states))
     clean = replace(straight, states=states, given_derivatives=None)
-    remade = None if remaking is None else remaking(clean, error_D)
+    remade = remaking(clean, error_D) if remaking is not None and len(filtered) else None
     if remade is not None:
         clean = replace(clean, states=tuple(remade(list(clean.states))))
     return replace(found, trajectories=clean, _remade=remade)

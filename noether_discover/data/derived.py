@@ -96,8 +96,8 @@ def velocities_made_anew(trajectories: Trajectories, noise_D: Array) -> Callable
     """What computes velocities from other states [K][T, D] of the same samples; None where none was computed.
 
     The states are denoised: what is left of their noise is smooth itself, and wide polynomials, which average white
-    noise, would only add their bias. So they are those that suit a tenth of it. A velocity stays as it is where a series
-    is too short for them.
+    noise, would only add their bias. So they are those that suit a tenth of it. A velocity stays as it is where a
+    series is too short for them.
     """
     places = {s: d for d, s in enumerate(trajectories.symbols)}
     computed = [

@@ -183,7 +183,8 @@ def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None 
     """Sequences in which each column comes from elsewhere: every column's own course, no relation between them.
 
     A slow column stays slow, and a short sequence short; a law that needs its columns to go together does not survive.
-    Columns that are constant along each trajectory stay where they are.
+    Columns that are constant along each trajectory stay where they are. The time as a column is the same everywhere, so
+    it runs backwards in every second sequence.
     runs: what windows were cut from; their columns come from other moments of the runs (windows of one period all begin
     at one phase). Otherwise they come from other trajectories.
     """
@@ -191,12 +192,15 @@ def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None 
     donors = (trajectories if runs is None else runs).states
     states, times = [], []
     still_D = constant_columns(trajectories)
+    is_time = [origin is not None and origin.kind == "time" for origin in trajectories.origins]
     for k, t_T in enumerate(trajectories.times):
         taken = [
             trajectories.states[k][:, d] if still_D[d] else _elsewhere(donors, d, k, len(t_T), runs is not None, rng)
             for d in range(trajectories.dimension)
         ]
         length = min(map(len, taken))
+        if k % 2:
+            taken = [column[:length][::-1] if time else column for column, time in zip(taken, is_time, strict=True)]
         states.append(np.stack([column[:length] for column in taken], axis=1))
         times.append(t_T[:length])
     return replace(trajectories, states=tuple(states), times=tuple(times), given_derivatives=None)

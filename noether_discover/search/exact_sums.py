@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from .known import CONSTRAINT, Log, Sum, independent_share, new_components
+from .known import ALIKE_EXACTLY, CONSTRAINT, Log, Sum, independent_share, new_components
 from .libraries import libraries
 from .material import Material
 from .shelves import Shelf, refusal, shelf_of, stated
@@ -43,7 +43,12 @@ def exact_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
 
 def complete(found: list[Sum], m: Material) -> bool:
     """Whether no further law can be: a motion on a line of constant laws has D - 1 of them, constraints included."""
-    return sum(s.number for s in found) >= m.moving - 1
+    return missing(found, m) <= 0
+
+
+def missing(found: list[Sum], m: Material) -> int:
+    """How many laws there could be besides."""
+    return m.moving - 1 - sum(s.number for s in found)
 
 
 def _null(w: Array, n: Array, limit: float) -> Array:
@@ -86,7 +91,7 @@ def _laws(shelf: Shelf, m: Material, found: list[Sum], gradients: list[Array], l
         law, support = min(sums, key=lambda pair: pair[0].score)
         why = refusal(law, m)
         own = m.places.gradients(law) if why is None else []
-        new = new_components(own, gradients, INDEPENDENT)
+        new = new_components(own, gradients, INDEPENDENT, alike=ALIKE_EXACTLY, most=missing(found, m))
         if why is None and new:
             found.append(law.with_components(new))
             gradients += [own[c] for c in new]
@@ -119,7 +124,7 @@ def _constraints(shelf: Shelf, m: Material, found: list[Sum], gradients: list[Ar
             and varies > 1e-4 * float(c @ c)
             and stays < 1e-6 * varies
             and m.places.steepness(one) > STEEP * float(one.at(m.shuffled.values).std())
-            and independent_share(own, gradients) > INDEPENDENT
+            and independent_share(own, gradients, ALIKE_EXACTLY) > INDEPENDENT
         )
         if not real:
             shelf.allowed_M[keep[pivots(null_MQ, complexity_M)]] = False

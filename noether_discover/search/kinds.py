@@ -21,7 +21,7 @@ class Kinds:
     dimensions: theirs. angles: columns in radians. typed: whether any column has a unit.
     rates: column -> the column that is its rate of change. positive, nonzero: columns without other values.
     groups: columns that a linear law adds up, and so are of one kind; and the positions whose rates are.
-    vectors: name -> component symbols. time: the column that is the time, if any.
+    vectors: name -> component symbols. time: the column that is the time, if any; span: how long a trajectory is.
     """
 
     symbols: tuple[str, ...]
@@ -34,6 +34,7 @@ class Kinds:
     constant: tuple[str, ...] = ()
     vectors: tuple[tuple[str, tuple[str, ...]], ...] = ()
     time: str | None = None
+    span: float = 0.0
 
     @property
     def typed(self) -> bool:
@@ -92,4 +93,5 @@ def kinds_of(trajectories: Trajectories) -> Kinds:
         constant=tuple(s for s, d, c in zip(names, varied, still, strict=True) if d and c),
         vectors=trajectories.vectors,
         time=next((s for s in names if (o := origins[s]) is not None and o.kind == "time"), None),
+        span=float(np.median([t[-1] - t[0] for t in trajectories.times])),
     )

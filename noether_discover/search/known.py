@@ -23,6 +23,8 @@ from .terms import Term, Values, monomials
 Array = NDArray[np.float64]
 
 LAW, CONSTRAINT, CONSTANT, APPROXIMATE = "law", "constraint", "constant", "approximate"
+ALIKE, ALIKE_EXACTLY = 0.03, 1e-6
+"""How much known gradients must differ to span two directions, with noise and without."""
 STEP = 1e-4
 """Of a column's deviation, for central differences."""
 MOST_IN_TRIPLES = 5
@@ -40,6 +42,7 @@ class Sum:
     pooled: the chi-square on both. free: numbers that were fitted. new: the components that follow from nothing before.
     ratio_apart: the least ratio of its terms where columns do not belong together. p_value: see `significance`.
     informative: its variance over that of its terms; a sum of nearly cancelling terms has none.
+    trusted: the mean weight of the samples that it was fitted to.
     """
 
     terms: tuple[Term, ...]
@@ -54,6 +57,7 @@ class Sum:
     pooled: float = 0.0
     free: int = 1
     informative: float = 1.0
+    trusted: float = 1.0
     new: tuple[int, ...] = (0,)
     ratio_apart: float = 1.0
     p_value: float = float("nan")
@@ -122,8 +126,11 @@ class Places:
         return float(np.sqrt(np.median((self.slopes(sum_) ** 2).sum(axis=1))))
 
 
-def independent_share(gradient_ND: Array, known: Sequence[Array]) -> float:
-    """What is left of a gradient beside the known ones: its share of the mean square, 0 for a function of them."""
+def independent_share(gradient_ND: Array, known: Sequence[Array], alike: float = ALIKE) -> float:
+    """What is left of a gradient beside the known ones: its share of the mean square, 0 for a function of them.
+
+    alike: known gradients that differ by less than this share span no more than one of them.
+    """
     whole = float((gradient_ND**2).sum())
     if whole == 0.0:
         return 0.0
@@ -131,16 +138,19 @@ def independent_share(gradient_ND: Array, known: Sequence[Array]) -> float:
         return 1.0
     units = [g / np.linalg.norm(g, axis=1, keepdims=True).clip(1e-300) for g in known]
     left, values, _ = np.linalg.svd(np.stack(units, axis=-1), full_matrices=False)
-    left = left * (values > 0.03 * values.max(axis=1, keepdims=True))[:, None, :]
+    left = left * (values > alike * values.max(axis=1, keepdims=True))[:, None, :]
     inside = np.einsum("nd,ndl->nl", gradient_ND, left)
     return float((whole - (inside**2).sum()) / whole)
 
 
-def new_components(gradients: Sequence[Array], known: Sequence[Array], least: float) -> list[int]:
-    """Which components of a quantity are no functions of the known ones and of the components before."""
+def new_components(
+    gradients: Sequence[Array], known: Sequence[Array], least: float, *, alike: float = ALIKE, most: int | None = None
+) -> list[int]:
+    """Which components of a quantity are no functions of the known ones and of the components before, `most` of them."""
     found: list[int] = []
     for component, gradient in enumerate(gradients):
-        if independent_share(gradient, [*known, *(gradients[c] for c in found)]) >= least:
+        beside = [*known, *(gradients[c] for c in found)]
+        if (most is None or len(found) < most) and independent_share(gradient, beside, alike) >= least:
             found.append(component)
     return found
 

@@ -30,6 +30,10 @@ from .vector_libraries import (
     vectors_by_rank,
 )
 
+MOST_SCALED = 4
+"""Vectors beyond which their scalings are too many."""
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Rates of growth that are tried, over the span of a trajectory."""
 MOST_TERMS = 420
 """In one library: beyond, its Gram matrix is neither quick nor well conditioned."""
 
@@ -228,6 +232,22 @@ def _times(k: Kinds) -> list[Term]:
     return monomials(others, 1) + own
 
 
+def _growing(k: Kinds) -> Library | list[Term]:
+    """Products of two and sinusoids, times exp(s t): what damping takes away evenly, e.g. exp(g t) E."""
+    if k.time is None or k.span == 0.0:
+        return []
+    others = tuple(s for s in k.symbols if s != k.time and s not in k.constant)
+    own = monomials(others, 2) + [Term(node("cos", variable(s)), 2.0) for s in others if k.turning(s)]
+    t = variable(k.time)
+
+    def terms(rate: float) -> tuple[Term, ...]:
+        growth = node("exp", node("mul", parameter(), t))
+        return tuple(Term(product(growth, term.formula), term.complexity + 3.0, (rate,)) for term in own)
+
+    scales = tuple(x / k.span for x in RATES)
+    return Library("products of two, growing with time", terms(scales[0]), terms, scales)
+
+
 _MAKERS: tuple[tuple[str, Callable[[Kinds], list[Term] | Library]], ...] = (
     ("the columns themselves", _linear),
     ("products of two", _quadratic),
@@ -246,6 +266,7 @@ _MAKERS: tuple[tuple[str, Callable[[Kinds], list[Term] | Library]], ...] = (
     ("exponentials of differences, times velocities", _moving_exponentials),
     ("products of four", _quartic),
     ("the time", _times),
+    ("products of two, growing with time", _growing),
 )
 
 
@@ -258,7 +279,6 @@ def vector_libraries(k: Kinds) -> Iterator[Library]:
         for name, terms in (
             (f"vectors {where}", momenta(v)),
             (f"cross products {where}", turned(v)),
-            (f"scaled vectors {where}", momenta(v) + eccentric(v) if len(v.all) <= 4 else []),
         ):
             if terms:
                 yield Library(name, tuple(dict.fromkeys(terms)), components=v.rank)
@@ -275,3 +295,6 @@ def vector_libraries(k: Kinds) -> Iterator[Library]:
                 return tuple(pairs(v) + softened(v, soft))
 
             yield Library(f"softened distances {where}", terms_at(SCALES[2]), terms_at, SCALES)
+        if len(v.all) <= MOST_SCALED:
+            scaled = tuple(dict.fromkeys(momenta(v) + eccentric(v)))
+            yield Library(f"scaled vectors {where}", scaled, components=v.rank)

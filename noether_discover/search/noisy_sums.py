@@ -14,7 +14,7 @@ import numpy as np
 from noether_dsl.formula import Formula
 from numpy.typing import NDArray
 
-from .exact_sums import complete
+from .exact_sums import complete, missing
 from .kinds import Kinds
 from .known import CONSTRAINT, Log, Sum, independent_share, new_components
 from .libraries import libraries
@@ -87,11 +87,11 @@ def noisy_sums(
     for one in queue:
         one.shelf.forget(found, m)
     for number, one in enumerate(queue):
-        _renew(one, m, gradients, log)
+        _renew(one, m, found, gradients, log)
         progress(len(chosen) + number + 1, 2 * len(chosen))
     while not complete(found, m):
         for one in queue:
-            _renew(one, m, gradients, log)
+            _renew(one, m, found, gradients, log)
         ready = [one for one in queue if one.law is not None]
         if not ready:
             break
@@ -103,7 +103,7 @@ def noisy_sums(
             before = len(one.shelf.keep)
             one.shelf.forget(found, m)
             if one.law is not None:
-                one.new = new_components(one.gradients, gradients, INDEPENDENT)
+                one.new = new_components(one.gradients, gradients, least_share(one.law), most=missing(found, m))
                 one.law, one.stale = (one.law, False) if one.new else (None, True)
             elif one.hopeful and len(one.shelf.keep) < before:
                 one.stale = True  # what hid a law may be gone
@@ -133,12 +133,12 @@ def _chosen(ready: list[_Proposals], gradients: list[Array], m: Material) -> _Pr
     return best
 
 
-def _renew(one: _Proposals, m: Material, gradients: list[Array], log: Log) -> None:
+def _renew(one: _Proposals, m: Material, found: list[Sum], gradients: list[Array], log: Log) -> None:
     while one.stale and one.tries < TRIES:
-        _propose(one, m, gradients, log)
+        _propose(one, m, found, gradients, log)
 
 
-def _propose(one: _Proposals, m: Material, gradients: list[Array], log: Log) -> None:
+def _propose(one: _Proposals, m: Material, found: list[Sum], gradients: list[Array], log: Log) -> None:
     """The best sum of a library that could be a law and follows from nothing that is known."""
     shelf = one.shelf
     one.law, one.stale, one.hopeful = None, False, False
@@ -154,7 +154,7 @@ def _propose(one: _Proposals, m: Material, gradients: list[Array], log: Log) -> 
     why = refusal(law, m) or ("slow columns do as well" if is_slow(law, m) else None)
     if why is None:
         one.gradients = m.places.gradients(law)
-        one.new = new_components(one.gradients, gradients, INDEPENDENT)
+        one.new = new_components(one.gradients, gradients, least_share(law), most=missing(found, m))
         if one.new:
             one.law = law
             return
@@ -211,6 +211,11 @@ def _best_support(
     return best, chosen
 
 
+def least_share(law: Sum) -> float:
+    """How much of its gradient a law must have for itself: less for one of few terms, that imitates nothing."""
+    return min(INDEPENDENT, 0.02 + 0.01 * (len(law.terms) - 2))
+
+
 def _grouped(m: Material, known: list[Sum], gradients: list[Array], log: Log) -> Kinds:
     """The columns' kinds, with the groups that linear laws show: what is added up is alike."""
     shelf = shelf_of(next(lib for lib in libraries(m.kinds) if lib.components == 1), m)
@@ -218,7 +223,7 @@ def _grouped(m: Material, known: list[Sum], gradients: list[Array], log: Log) ->
     while True:
         shelf.forget(laws, m)
         one.stale, one.tries = True, 0
-        _renew(one, m, own, log)
+        _renew(one, m, laws, own, log)
         if one.law is None:
             break
         laws.append(one.law)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 from noether_dsl.formula import Formula
 from noether_dsl.grammar import Grammar
 
@@ -14,9 +16,10 @@ from .evidence import Evidence
 from .judging import Progress, Runner, judged, judged_by_paper, screened, with_constraints
 from .known import LAW, Sum
 from .laws import Law, stated
+from .significance import p_value
 from .summed_laws import laws_of_sums, together
 from .sums import ALPHA, NO_SUMS, Sums, summed
-from .verdicts import NOT_JUDGED, Judgement
+from .verdicts import CONSTRAINT, NOT_JUDGED, Judgement
 
 FEW_COLUMNS = 2
 """Up to so many that move, whole formulas are few, and say in how many ways a law can be written."""
@@ -78,8 +81,17 @@ def search(
     judgements, laws = stated(formulas, judgements, grammar, evidence)
     report("judge", 1, 1)
     if rule != "paper":
+        laws = tuple(law for law in map(partial(_with_p_value, sums), laws) if not law.p_value > alpha)
         laws = together(laws, laws_of_sums(sums, grammar, evidence), evidence, sums.clean)
     return Search(tuple(judgements), laws, sums)
+
+
+def _with_p_value(sums: Sums, law: Law) -> Law:
+    """A whole formula with the p-value of the best of all sums: a formula is one of fewer that were tried. A single
+    column and constraints need none: the null keeps every column's own course."""
+    if len(law.formula.inputs) < 2 or law.verdict == CONSTRAINT:
+        return law
+    return replace(law, p_value=p_value(law.ratio_heldout, np.array(sums.null_ratios)))
 
 
 def _moving(evidence: Evidence) -> int:

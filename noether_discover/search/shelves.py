@@ -26,6 +26,8 @@ LARGEST_RATIO = 0.35
 OVER_APART = 2.0
 """So many times must a law vary more where its columns do not belong together."""
 LEAST_INFORMATIVE = 1e-8
+LEAST_TRUSTED = 0.4
+"""Of the samples: a law that only holds where noise hardly moves it may be one of a corner of the data."""
 _EXACT_RATIO = 3e-7
 
 
@@ -124,7 +126,8 @@ def final(law: Sum, m: Material) -> Sum:
 
 
 def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
-    p = pencil(terms, m.train, weight_N=weights(terms, m.train, m))
+    weight_N = weights(terms, m.train, m)
+    p = pencil(terms, m.train, weight_N=weight_N)
     h = pencil(terms, m.held, p.scale_M, weight_N=weights(terms, m.held, m))
     exact = _EXACT_RATIO if m.clean else 0.0
     if on_all:
@@ -152,6 +155,7 @@ def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
         pooled=pooled,
         free=fitted.free,
         informative=float(c @ h.total @ c / (c @ c)),
+        trusted=1.0 if weight_N is None else float(weight_N.mean()),
     )
 
 
@@ -163,6 +167,8 @@ def refusal(law: Sum, m: Material) -> str | None:
         return "not conserved on held-out sequences" if law.chi2_heldout > 0.05 or law.ratio_heldout > 1e-7 else None
     if law.chi2_heldout > law.limit:
         return "not explained by noise on held-out sequences"
+    if law.trusted < LEAST_TRUSTED:
+        return "it rests on few samples"
     if law.ratio_heldout > LARGEST_RATIO:
         return "not to be told from noise"
     if law.chi2_heldout > (law.limit + 0.3) * max(law.chi2, 0.8):

@@ -116,13 +116,14 @@ def _dimension(formula: Formula, grammar: Grammar) -> object:
 
 def _leading(found: Sum) -> int:
     """The term that stands first: a power of a column, and of those the one that gives the others the plainest
-    coefficients (p**2 - 2*cos(q), not cos(q) - p**2/2)."""
+    coefficients (p**2 - 2*cos(q), not cos(q) - p**2/2; of two as plain, those above 1)."""
 
-    def cost(i: int) -> tuple[bool, float, int]:
+    def cost(i: int) -> tuple[bool, float, int, int]:
         ratios = [abs(c / found.coefficients[i]) for c in found.coefficients]
         untidy = sum(min(r, 1 / r) if r > 0 else 0.0 for r in ratios)
         plain = found.terms[i].formula.head in ("square", "input", "mul", "cube", "dot", "cross")
-        return (not plain, sum(abs(r - round(r)) > 1e-9 for r in ratios) - 1e-3 * untidy, i)
+        odd = sum(abs(r - round(r)) > 1e-9 for r in ratios)
+        return (not plain, round(odd - 1e-3 * untidy, 9), sum(r < 1 - 1e-9 for r in ratios), i)
 
     return min(range(len(found.terms)), key=cost)
 

@@ -32,13 +32,14 @@ class Sums:
     """What a search for sums found: laws and constraints, and what it looked through.
 
     unsure: sums that would be laws, were their p-values smaller. libraries: their names with the number of their terms.
-    clean: whether the clean pass answered.
+    clean: whether the clean pass answered. null_ratios: the best on randomised data sets, for p-values.
     """
 
     found: tuple[Sum, ...]
     unsure: tuple[Sum, ...] = ()
     libraries: tuple[tuple[str, int], ...] = ()
     clean: bool = False
+    null_ratios: tuple[float, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[Sum, ...]:
         """The laws, the constraints..."""
@@ -76,7 +77,7 @@ def summed(
     source = dict.fromkeys(found, m)
     if not clean:
         m = noisy_material(evidence)
-        found = noisy_sums(m, [*_constants(m), *constraints], say, report)
+        found = noisy_sums(m, [*_constants(m), *(s for s in found if s.kind == CONSTRAINT)], say, report)
         source = dict.fromkeys(found, m)
         if noise_share(evidence) <= RAW and not complete(found, m):
             raw = noisy_material(evidence, raw=True)
@@ -87,10 +88,9 @@ def summed(
     if not laws:
         nearly = approximate_sums(m, found, say)
         laws = [on_all(s, m) for s in nearly if s.kind == APPROXIMATE]
-    if laws:
-        runs = None if evidence.window is None else evidence.runs.contiguous()
-        null_R = null_ratios(evidence.sequences, looked, evidence.seed, runs)
-        laws = [replace(s, p_value=p_value(s.ratio_heldout, null_R)) for s in laws]
+    runs = None if evidence.window is None else evidence.runs.contiguous()
+    null_R = null_ratios(evidence.sequences, looked, evidence.seed, runs)
+    laws = [replace(s, p_value=p_value(s.ratio_heldout, null_R)) for s in laws]
     sure = discoveries([s.p_value for s in laws], alpha)
     report(1, 1)
     return Sums(
@@ -98,6 +98,7 @@ def summed(
         unsure=tuple(s for s, yes in zip(laws, sure, strict=True) if not yes),
         libraries=tuple((library.name, len(library.terms)) for library in looked),
         clean=clean,
+        null_ratios=tuple(null_R.tolist()),
     )
 
 
