@@ -50,7 +50,8 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     for law in laws:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
         parameters = parameters_in_words(law).replace(", ", "\n") or "none"
-        words = f"{law['formula']}\n[dim]in {law['unit']}" + (
+        whole = f"one of {law['component_of']}, " if law.get("component_of") else ""
+        words = f"{law['formula']}\n[dim]{whole}in {law['unit']}" + (
             f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
         )
         figures = [short(law["ratio_heldout"]), short(law["noise_chi2"])]

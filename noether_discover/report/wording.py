@@ -147,6 +147,7 @@ def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str
         "spread": _finite(law.spread),
         "p_value": _finite(law.p_value),
         "library": law.library,
+        "component_of": law.component_of,
         "nodes": law.formula.nodes,
         "forms": list(law.forms),
         "number": law.number,

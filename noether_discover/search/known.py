@@ -146,7 +146,7 @@ def independent_share(gradient_ND: Array, known: Sequence[Array], alike: float =
 def new_components(
     gradients: Sequence[Array], known: Sequence[Array], least: float, *, alike: float = ALIKE, most: int | None = None
 ) -> list[int]:
-    """Which components of a quantity are no functions of the known ones and of the components before, `most` of them."""
+    """Which components of a quantity, at most `most`, are no functions of the known ones and those before."""
     found: list[int] = []
     for component, gradient in enumerate(gradients):
         beside = [*known, *(gradients[c] for c in found)]

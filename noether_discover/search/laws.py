@@ -56,7 +56,7 @@ class Law:
     drift, drift_error: change per time, in the quantity's unit over the file's time unit.
     spread: the quantity's standard deviation over the reference. forms: other formulas that say the same.
     p_value: of sums of terms, how often the best of all on randomised data is as good (`significance`); nan for whole
-    formulas. library: the sums' library, empty for whole formulas.
+    formulas. library: the sums' library, empty for whole formulas. component_of: the vector law that it is one of.
     """
 
     formula: Formula
@@ -75,6 +75,7 @@ class Law:
     forms: tuple[str, ...]
     p_value: float = float("nan")
     library: str = ""
+    component_of: str = ""
 
     @property
     def values(self) -> tuple[float, ...]:

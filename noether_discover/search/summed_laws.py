@@ -83,9 +83,9 @@ def _one_of(same: Law, law: Law, clean: bool) -> Law:
     return replace(shown, forms=tuple(forms), ratio_random=min(law.ratio_random, same.ratio_random), number=law.number)
 
 
-def as_formula(found: Sum, grammar: Grammar, component: int = 0) -> Valued:
+def as_formula(found: Sum, grammar: Grammar, component: int | None = 0) -> Valued:
     """A sum as a formula with numbers: the plainest term leads without a coefficient, +1 and -1 are signs where the
-    units allow it."""
+    units allow it. component: of a vector law; None for the whole vector."""
     pieces = [
         (c, _scalar(term.formula, term.values, component))
         for term, c in zip(found.terms, found.coefficients, strict=True)
@@ -128,8 +128,8 @@ def _leading(found: Sum) -> int:
     return min(range(len(found.terms)), key=cost)
 
 
-def _scalar(formula: Formula, values: tuple[float, ...], component: int) -> Valued:
-    return valued_components(formula, values)[component] if formula.rank else (formula, values)
+def _scalar(formula: Formula, values: tuple[float, ...], component: int | None) -> Valued:
+    return (formula, values) if component is None or not formula.rank else valued_components(formula, values)[component]
 
 
 def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evidence) -> Law:
@@ -151,7 +151,7 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
         number=WHOLE,
         dimension=PURE if own is None else own,
         verdict=verdict,
-        reason=_reason(found, component),
+        reason=_reason(found),
         ratio=float(ratios([formula], [values], evidence.whole_frame)[0]),
         ratio_heldout=max(found.ratio_heldout, 0.0),
         ratio_random=found.ratio_apart,
@@ -162,14 +162,12 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
         forms=(),
         p_value=found.p_value,
         library=found.library,
+        component_of=str(as_formula(found, grammar, None)[0]) if found.rank > 1 else "",
     )
 
 
-def _reason(found: Sum, component: int) -> str:
-    words = {
+def _reason(found: Sum) -> str:
+    return {
         LAW: "its variation along held-out trajectories is explained by the measurement noise",
         CONSTRAINT: "it has one value on all trajectories and varies off them",
     }.get(found.kind, "it varies a hundred times less along trajectories than where its columns do not belong together")
-    if found.rank > 1:
-        words += f"; component {component + 1} of {found}"
-    return words

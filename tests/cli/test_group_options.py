@@ -42,6 +42,8 @@ def test_laws_of_vectors_from_file_to_exports(told: Callable[..., Any], orbits: 
     assert "q (q.x, q.y), v (v.x, v.y) are vectors" in found.err
     kept = load(run)
     assert {"cross(q, v)", "v**2 - a/norm(q)"} < {law["formula"] for law in kept.laws}
+    (vector_law,) = [law["component_of"] for law in kept.laws if law["component_of"]]
+    assert vector_law == "q*v**2 - a*(q/norm(q)) - v*dot(q, v)"  # Laplace, Runge, Lenz
     x_ND = read_tables(orbits).stacked
     facts = kept.to_json()
     modules: dict[str, dict[str, Any]] = {"python": {}, "torch": {}}
@@ -50,7 +52,8 @@ def test_laws_of_vectors_from_file_to_exports(told: Callable[..., Any], orbits: 
     for number in range(len(kept.laws)):
         value = kept.quantity(number)(x_ND)
         law = modules["python"][f"law_{number + 1}"]
-        assert "The vector q is (q_x, q_y)." in law.__doc__
+        of_vectors = bool(kept.laws[number]["vectors"])  # a component of a vector law reads columns
+        assert ("The vector q is (q_x, q_y)." in law.__doc__) == of_vectors
         np.testing.assert_allclose(law(*x_ND.T), value, rtol=1e-12)
         by_torch = modules["torch"][f"Law{number + 1}"]()(torch.tensor(x_ND))
         np.testing.assert_allclose(by_torch.detach().numpy(), value, rtol=1e-12)
