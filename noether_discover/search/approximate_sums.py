@@ -1,10 +1,10 @@
 """Where no sum is explained by noise: sums that vary far less along trajectories than their columns would.
 
 Damping takes energy away, planets pull at one another, a fast motion averages a slow one: such quantities are nearly
-conserved, and no chi-square says so, since noise is not what moves them. What counts is the gain: the ratio (within over
-total) that the same terms reach where their columns come from elsewhere, over the ratio that they reach here on held-out
-sequences. A slow column gains nothing, and a library that fits anything fits the columns from elsewhere as well. The
-paper asks for a hundred.
+conserved, and no chi-square says so, since noise is not what moves them. What counts is the gain: the ratio (within
+over total) that the same terms reach where their columns come from elsewhere, over the ratio that they reach here on
+held-out sequences. A slow column gains nothing, and a library that fits anything fits the columns from elsewhere as
+well. The paper asks for a hundred.
 
 With nothing but a gain to go by, more terms can always gain a little. A sum is therefore priced: its terms, their
 complexity, less the logarithm of its gain.
@@ -26,7 +26,7 @@ from .libraries import Library, libraries
 from .material import Material
 from .pencils import Pencil, pencil
 from .shelves import Shelf
-from .sparse import PRICE_OF_COMPLEXITY, deletion, least_missed, smallest, spectrum
+from .sparse import PRICE_OF_COMPLEXITY, deletion, least_missed, quotient, smallest, spectrum
 
 Array = NDArray[np.float64]
 
@@ -74,9 +74,8 @@ def approximate_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
             return found
         found.append(chosen)
         gradients += [own[c] for c in chosen.new]
-        log(
-            f"{chosen.library}: about {chosen} (price {chosen.score:.1f}, gains {chosen.ratio_apart / chosen.ratio_heldout:.3g})"
-        )
+        gain = chosen.ratio_apart / chosen.ratio_heldout
+        log(f"{chosen.library}: about {chosen} (price {chosen.score:.1f}, gains {gain:.3g})")
         stale = [True] * len(shelves)
     return found
 
@@ -154,11 +153,8 @@ def _stated(shelf: Shelf, apart: Pencil, support: NDArray[np.int64]) -> Sum:
     c = vectors[:, 0]
     values, _ = smallest(q.within, q.total + 1e-12 * np.eye(len(c)), 1)
 
-    def over(one: Array, other: Array) -> float:
-        return float(c @ one @ c / max(c @ other @ c, 1e-300))
-
-    held = max(over(h.within, h.total), 1e-300)
-    worse = max(held, over(p.within, p.total))
+    held = max(quotient(c, h.within, h.total), 1e-300)
+    worse = max(held, quotient(c, p.within, p.total))
     elsewhere = float(values[0].clip(0.0))
     lead = int(np.abs(c).argmax())
     own = c / p.scale_M
@@ -170,11 +166,11 @@ def _stated(shelf: Shelf, apart: Pencil, support: NDArray[np.int64]) -> Sum:
         coefficients=tuple((own[order] / own[lead]).tolist()),
         library=shelf.name,
         kind=APPROXIMATE,
-        chi2=over(p.within, p.noise),
-        chi2_heldout=over(h.within, h.noise),
+        chi2=quotient(c, p.within, p.noise),
+        chi2_heldout=quotient(c, h.within, h.noise),
         ratio_heldout=worse,
         score=len(support) + PRICE_OF_COMPLEXITY * complexity - PRICE_OF_GAIN * float(np.log(max(gain, 1e-300))),
-        pooled=over(p.within + h.within, p.noise + h.noise),
+        pooled=quotient(c, p.within + h.within, p.noise + h.noise),
         free=len(support),
         informative=float(c @ h.total @ c / (c @ c)),
         ratio_apart=elsewhere,

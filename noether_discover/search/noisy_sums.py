@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 INDEPENDENT = 0.06
 """Of a gradient's mean square, beside those of the laws: below, a sum is taken for a function of them."""
+LEAST_SHARE, MOST_SHARE = 0.02, 0.1
+"""The same, for a law with one fitted number, and the most that is asked for."""
 DISTINCT = 0.3
 """The same for a constraint beside others: a nearly flat function of one has a gradient of noise."""
 HOPELESS = 6.0
@@ -120,12 +122,13 @@ def _divides(formula: Formula) -> bool:
 
 
 def _chosen(ready: list[_Proposals], gradients: list[Array], m: Material) -> _Proposals:
-    """The cheapest proposal, or one that says the same and fits much better (1/sqrt(d^2 + s) for 1/d)."""
+    """The cheapest proposal, or one as short that says the same and fits much better (1/sqrt(d^2 + s) for 1/d)."""
     best, *others = sorted(ready, key=lambda one: one.proposed.score)
     known = [*gradients, *best.gradients]
     for one in others:
         mine, its = best.proposed, one.proposed
-        if its.rank != mine.rank or its.free > mine.free + 2 or new_components(one.gradients, known, INDEPENDENT):
+        longer = its.rank != mine.rank or its.free > mine.free + 1 or len(its.terms) > len(mine.terms)
+        if longer or new_components(one.gradients, known, INDEPENDENT):
             continue
         gain = m.effective * np.log(max(mine.pooled, 1e-12) / max(its.pooled, 1e-12))
         if gain > BETTER + 2.0 * max(its.score - mine.score, 0.0):
@@ -212,8 +215,8 @@ def _best_support(
 
 
 def least_share(law: Sum) -> float:
-    """How much of its gradient a law must have for itself: less for one of few terms, that imitates nothing."""
-    return min(INDEPENDENT, 0.02 + 0.01 * (len(law.terms) - 2))
+    """How much of its gradient a law must have for itself: the less, the fewer numbers were fitted to imitate others."""
+    return min(LEAST_SHARE * law.free, MOST_SHARE)
 
 
 def _grouped(m: Material, known: list[Sum], gradients: list[Array], log: Log) -> Kinds:

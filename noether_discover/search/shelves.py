@@ -26,6 +26,9 @@ LARGEST_RATIO = 0.35
 OVER_APART = 2.0
 """So many times must a law vary more where its columns do not belong together."""
 LEAST_INFORMATIVE = 1e-8
+OVERESTIMATED, NEARLY_EXACT = 0.1, 1e-3
+"""With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is conserved
+to the second says something."""
 LEAST_TRUSTED = 0.4
 """Of the samples: a law that only holds where noise hardly moves it may be one of a corner of the data."""
 _EXACT_RATIO = 3e-7
@@ -167,6 +170,8 @@ def refusal(law: Sum, m: Material) -> str | None:
         return "not conserved on held-out sequences" if law.chi2_heldout > 0.05 or law.ratio_heldout > 1e-7 else None
     if law.chi2_heldout > law.limit:
         return "not explained by noise on held-out sequences"
+    if law.chi2_heldout < OVERESTIMATED and law.ratio_heldout > NEARLY_EXACT:
+        return "the noise is overestimated, and explains anything"
     if law.trusted < LEAST_TRUSTED:
         return "it rests on few samples"
     if law.ratio_heldout > LARGEST_RATIO:
