@@ -215,7 +215,7 @@ def _best_support(
 
 
 def least_share(law: Sum) -> float:
-    """How much of its gradient a law must have for itself: the less, the fewer numbers were fitted to imitate others."""
+    """How much of its gradient a law must have for itself: the less, the fewer numbers were fitted."""
     return min(LEAST_SHARE * law.free, MOST_SHARE)
 
 

@@ -27,8 +27,8 @@ OVER_APART = 2.0
 """So many times must a law vary more where its columns do not belong together."""
 LEAST_INFORMATIVE = 1e-8
 OVERESTIMATED, NEARLY_EXACT = 0.1, 1e-3
-"""With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is conserved
-to the second says something."""
+"""With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is
+conserved to the second says something."""
 LEAST_TRUSTED = 0.4
 """Of the samples: a law that only holds where noise hardly moves it may be one of a corner of the data."""
 _EXACT_RATIO = 3e-7
