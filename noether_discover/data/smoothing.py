@@ -60,6 +60,22 @@ def unwrapped(trajectories: Trajectories) -> Trajectories:
     return replace(trajectories, states=tuple(states))
 
 
+def without_turns(trajectories: Trajectories) -> Trajectories:
+    """The same motion, each trajectory's angles less the whole turns made before it.
+
+    For columns that count their turns (see `unwrapped`), when windows of one run are compared: the hundredth turn is no
+    other place than the first, and a square of such a column would differ between windows by nothing but the count.
+    """
+    stacked = trajectories.stacked
+    counting_D = np.array(trajectories.angles) & (np.ptp(stacked, axis=0) > _UNWRAPPED_SPAN)
+    if not counting_D.any():
+        return trajectories
+    middle_D = np.angle(np.exp(1j * stacked).mean(axis=0))
+    turns = [np.round((x.mean(axis=0) - middle_D) / (2 * np.pi)) * counting_D for x in trajectories.states]
+    states = tuple(x - 2 * np.pi * n_D for x, n_D in zip(trajectories.states, turns, strict=True))
+    return replace(trajectories, states=states)
+
+
 def derivatives(
     trajectories: Trajectories, noise_D: Array | None = None, scheme: Scheme = "central"
 ) -> tuple[Array, ...]:

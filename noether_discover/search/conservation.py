@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.constants import constant_columns
+from ..data.smoothing import without_turns
 from ..data.trajectories import Trajectories
 
 Array = NDArray[np.float64]
@@ -203,7 +204,8 @@ def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None 
             taken = [column[:length][::-1] if time else column for column, time in zip(taken, is_time, strict=True)]
         states.append(np.stack([column[:length] for column in taken], axis=1))
         times.append(t_T[:length])
-    return replace(trajectories, states=tuple(states), times=tuple(times), given_derivatives=None)
+    mixed = replace(trajectories, states=tuple(states), times=tuple(times), given_derivatives=None)
+    return mixed if runs is None else without_turns(mixed)
 
 
 def _elsewhere(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..data.constants import constant_columns, constants_of, with_constants
 from ..data.noise import noise
-from ..data.smoothing import unwrapped
+from ..data.smoothing import unwrapped, without_turns
 from ..data.trajectories import FEWEST_SAMPLES, Trajectories
 from ..errors import DataError, OptionError
 from .conservation import Frame, frame, mismatched, noise_frame, scrambled, shuffled_states
@@ -171,7 +171,7 @@ def gather(trajectories: Trajectories, *, window: int | None = None, share: floa
             f"{trajectories.origin}: only {len(whole)} windows of {window} samples fit into the data, "
             f"too few to hold some out; {remedy}"
         )
-    sequences = sequences.pick(whole)
+    sequences = without_turns(sequences.pick(whole))
     numbers = range(len(whole))
     return Evidence(trajectories, sequences, window, noise_D, tuple(numbers[0::2]), tuple(numbers[1::2]), seed)
 
