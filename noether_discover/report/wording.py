@@ -144,6 +144,8 @@ def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str
         "drift_per_time": _finite(law.drift),
         "drift_standard_error": _finite(law.drift_error),
         "drift_unit": f"({law.dimension})/{time_unit}" if time_unit != "1" else f"({law.dimension}) per sample",
+        "time_scale": _finite(law.time_scale),
+        "time_unit": time_unit,
         "spread": _finite(law.spread),
         "p_value": _finite(law.p_value),
         "library": law.library,

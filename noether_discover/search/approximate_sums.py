@@ -26,6 +26,7 @@ from .libraries import Library, libraries
 from .material import Material
 from .pencils import Pencil, pencil
 from .shelves import Shelf
+from .snapping import snapped
 from .sparse import PRICE_OF_COMPLEXITY, deletion, least_missed, quotient, smallest, spectrum
 
 Array = NDArray[np.float64]
@@ -39,14 +40,18 @@ systems, in windows of about a period, energies gain 250 (pendulum), 650 (spring
 INDEPENDENT = 0.2
 """Of a gradient's mean square, beside those of the laws that are known. More than noise asks for: an approximate law
 leaves its imitations room."""
+FURTHER = 5e-3
+"""The same for the other components of a vector of which one is new: what they say is no imitation. On orbits as round
+as the planets' the third component of the angular momentum is almost a function of the energy."""
 LEAST_INFORMATIVE = 1e-6
 """A sum whose variance is below this share of its terms' says what cancels, not what is conserved."""
 LIBRARY_TERMS = 120
 """Larger libraries are left out: they are products of the smaller ones' terms, and cost seconds each."""
 LARGEST_LAW = 8
 """Terms in an approximate law."""
+SIMPLE, HARDLY_WORSE = 1e-4, 1.01
+"""How near a simple fraction a ratio of coefficients must be to be made one, and how much the ratio may rise by it."""
 TRIPLES, PAIRS, KEPT = 48, 250, 6
-TRIES = 6
 
 
 def approximate_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
@@ -66,7 +71,7 @@ def approximate_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
         chosen = None
         for law in ready:
             own = m.places.gradients(law)
-            new = new_components(own, gradients, INDEPENDENT)
+            new = _new(own, gradients, m.moving - 1 - sum(s.number for s in found))
             if new:
                 chosen = law.with_components(new)
                 break
@@ -78,6 +83,14 @@ def approximate_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
         log(f"{chosen.library}: about {chosen} (price {chosen.score:.1f}, gains {gain:.3g})")
         stale = [True] * len(shelves)
     return found
+
+
+def _new(own: list[Array], known: list[Array], most: int) -> list[int]:
+    """The components of a sum, at most so many, that follow from nothing known; none where it is an imitation."""
+    first = new_components(own, known, INDEPENDENT)[:1]
+    rest = [c for c in range(len(own)) if c not in first]
+    further = new_components([own[c] for c in rest], [*known, *(own[c] for c in first)], FURTHER) if first else []
+    return sorted([*first, *(rest[c] for c in further)][:most])
 
 
 def _shelf(library: Library, m: Material) -> tuple[Shelf, Pencil]:
@@ -178,10 +191,16 @@ def _stated(shelf: Shelf, apart: Pencil, support: NDArray[np.int64]) -> Sum:
 
 
 def on_all(law: Sum, m: Material) -> Sum:
-    """An approximate law with coefficients from all sequences; its figures stay those of the held-out ones."""
+    """An approximate law with coefficients from all sequences; its figures stay those of the held-out ones.
+
+    Ratios of coefficients that are simple fractions to one in ten thousand are made so, if nothing is lost by it.
+    """
     terms = list(law.terms)
     p = pencil(terms, m.train)
     h = pencil(terms, m.held, p.scale_M)
-    _, vectors = smallest(p.within + h.within, p.total + h.total, 1)
-    own = vectors[:, 0] / p.scale_M
+    within, total = p.within + h.within, p.total + h.total
+    _, vectors = smallest(within, total, 1)
+    plain = snapped(within, total, p.scale_M, m.effective, exact=SIMPLE).coefficients
+    as_good = quotient(plain, within, total) <= HARDLY_WORSE * quotient(vectors[:, 0], within, total)
+    own = (plain if as_good else vectors[:, 0]) / p.scale_M
     return replace(law, coefficients=tuple((own / own[0]).tolist()))

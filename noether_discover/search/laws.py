@@ -34,6 +34,9 @@ CLEAN_RATIO = 1e-6
 NOISE_MATTERS = 0.05
 """Below this chi-square the assumed noise is the floor, and the least ratio is the better estimate of parameters."""
 
+DRIFT_SEEN = 3.0
+"""Standard errors from which a drift has a time scale."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -81,6 +84,13 @@ class Law:
     def values(self) -> tuple[float, ...]:
         """The parameters' values."""
         return tuple(parameter.value for parameter in self.parameters)
+
+    @property
+    def time_scale(self) -> float:
+        """The time in which the drift makes up the spread, in the file's time unit; nan where no drift is seen."""
+        if not abs(self.drift) > DRIFT_SEEN * self.drift_error:
+            return float("nan")
+        return self.spread / abs(self.drift)
 
 
 _ORDER = {LAW: 0, APPROXIMATE: 1, CONSTRAINT: 2}
