@@ -209,7 +209,10 @@ def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> 
         j.ratio_heldout * reference_variance(formula, j.parameters, evidence.held_frame) / max(j.noise_chi2, 1e-300)
     )
     share = (found.rate * span) ** 2 / 12 / noise_variance if noise_variance > 0 else np.inf
-    verdict, reason = verdicts.judge(j.ratio_heldout, robust, j.ratio_random, chi2, limit, found.significance, share)
+    drifts = found.significance > verdicts.DRIFT_SIGNIFICANCE and share > verdicts.DRIFT_SHARE
+    if len(formula.inputs) == 1:  # nothing cancels in a column alone: where it drifts, be it little, it is a slow one
+        drifts = found.significance > verdicts.DRIFT_ALONE
+    verdict, reason = verdicts.judge(j.ratio_heldout, robust, j.ratio_random, chi2, limit, drifts)
     if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
         verdict, reason = TRIVIAL, OF_CONSTANTS
     return replace(j, verdict=verdict, reason=reason)

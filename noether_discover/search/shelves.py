@@ -25,6 +25,9 @@ LARGEST_RATIO = 0.35
 """Noise may explain at most this share of a law's variance; beyond it a law cannot be told from noise."""
 OVER_APART = 2.0
 """So many times must a law vary more where its columns do not belong together."""
+SHORT, OVER_SHORT = 0.01, 10.0
+"""The same where even columns from elsewhere give a ratio below the first: in so short a piece of a motion all is
+linear in time, and noise turns the slopes that cancel."""
 LEAST_INFORMATIVE = 1e-8
 OVERESTIMATED, NEARLY_EXACT = 0.1, 1e-3
 """With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is
@@ -183,7 +186,10 @@ def refusal(law: Sum, m: Material) -> str | None:
 
 def is_slow(law: Sum, m: Material) -> bool:
     """Whether sums of these terms vary hardly more where their columns do not belong together."""
-    return len(law.inputs - set(m.kinds.constant)) > 1 and ratio_apart(law, m) < OVER_APART * law.ratio_heldout
+    if len(law.inputs - set(m.kinds.constant)) < 2:
+        return False
+    apart = ratio_apart(law, m)
+    return apart < (OVER_APART if apart > SHORT else OVER_SHORT) * law.ratio_heldout
 
 
 def ratio_apart(law: Sum, m: Material) -> float:

@@ -33,6 +33,8 @@ APPROXIMATE_OVER_RANDOM = 100.0
 DRIFT_SIGNIFICANCE = 6.0
 DRIFT_SHARE = 0.05
 """A drift counts when it is significant and makes up this share of the noise variance."""
+DRIFT_ALONE = 4.0
+"""The significance that is enough for a function of one column, as in `data.constants`."""
 LARGEST_ARGUMENT = 60.0
 """Radians that the argument of a sinusoid may span; beyond, it can be fitted to anything."""
 
@@ -67,14 +69,13 @@ def judge(
     ratio_random: float,
     noise_chi2: float,
     limit: float,
-    drift_significance: float = 0.0,
-    drift_share: float = 0.0,
+    drifts: bool = False,
 ) -> tuple[str, str]:
     """Verdict and reason from a quantity's figures. See the module's docstring for the rule.
 
     ratio_robust: the held-out ratio by quartiles and ranks, which no few extreme values can make small.
+    drifts: whether it changes steadily, by more than chance.
     """
-    drifts = drift_significance > DRIFT_SIGNIFICANCE and drift_share > DRIFT_SHARE
     explained = noise_chi2 <= limit and ratio_heldout <= LAW_RATIO
     worst = max(ratio_heldout, ratio_robust)
     if explained and ratio_random >= LAW_OVER_RANDOM * ratio_heldout and not drifts:

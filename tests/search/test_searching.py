@@ -222,7 +222,7 @@ def test_the_rule_of_verdicts() -> None:
     limit = chi2_limit(1000, 25)
     assert judge(1e-3, 1e-3, 0.9, 1.0, limit)[0] == LAW
     assert judge(1e-3, 1e-3, 0.9, 9.0, limit)[0] == APPROXIMATE
-    assert judge(1e-3, 1e-3, 0.9, 1.0, limit, drift_significance=20, drift_share=0.5)[0] == APPROXIMATE
+    assert judge(1e-3, 1e-3, 0.9, 1.0, limit, drifts=True)[0] == APPROXIMATE
     assert judge(1e-3, 0.1, 0.9, 9.0, limit)[0] == NOT_CONSERVED  # a few extreme values made the ratio small
     assert judge(0.05, 0.05, 0.9, 9.0, limit)[0] == NOT_CONSERVED
     assert judge(0.8, 0.8, 0.9, 9.0, limit)[0] == NOT_CONSERVED
