@@ -96,10 +96,14 @@ def chance_in_words(law: Mapping[str, Any]) -> str:
 
 
 def drift_in_words(law: Mapping[str, Any]) -> str:
-    """The drift of an approximate law with its error, empty for the others."""
+    """The drift of an approximate law with its error and, where it is seen, its time scale; empty for the others."""
     if law["verdict"] != "APPROXIMATE" or law["drift_per_time"] is None:
         return ""
-    return f"{with_error(law['drift_per_time'], law['drift_standard_error'] or 0.0)} {law['drift_unit']}"
+    rate = f"{with_error(law['drift_per_time'], law['drift_standard_error'] or 0.0)} {law['drift_unit']}"
+    if law.get("time_scale") is None:
+        return rate
+    unit = "samples" if law["time_unit"] == "1" else law["time_unit"]
+    return f"{rate}, time scale {short(law['time_scale'])} {unit}"
 
 
 FORMATS: dict[str, tuple[str, Callable[[Found], str]]] = {

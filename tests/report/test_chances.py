@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from noether_discover.report.export import chance_in_words, to_csv, to_markdown
+from noether_discover.report.export import chance_in_words, drift_in_words, to_csv, to_markdown
 from noether_discover.report.screen import answer_table
 
 
@@ -43,3 +43,14 @@ def test_a_chance_is_one_figure(p: float | None, words: str) -> None:
     assert f"| {words} | LAW |" in to_markdown(found(p))
     (row,) = csv.DictReader(io.StringIO(to_csv(found(p))))
     assert row["p_value"] == ("" if p is None else repr(p))
+
+
+def test_a_drift_has_a_time_scale_where_it_is_seen() -> None:
+    drifting = {
+        "verdict": "APPROXIMATE", "drift_per_time": -0.0155, "drift_standard_error": 0.0008,
+        "drift_unit": "(rad^2/s^2)/s", "time_unit": "s", "time_scale": 412.3,
+    }  # fmt: skip
+    assert drift_in_words(drifting) == "-0.0155 ± 0.0008 (rad^2/s^2)/s, time scale 412 s"
+    assert drift_in_words({**drifting, "time_unit": "1"}).endswith("time scale 412 samples")
+    assert drift_in_words({**drifting, "time_scale": None}) == "-0.0155 ± 0.0008 (rad^2/s^2)/s"
+    assert drift_in_words({**drifting, "verdict": "LAW"}) == ""
