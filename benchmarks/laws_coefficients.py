@@ -39,8 +39,10 @@ def coefficient_error(at: At, parameters: Sequence[float], clean: Sequence[Array
     size_P = _sizes(at, x_ND, start_P)
     theta_P = start_P.copy()
     for _ in range(MOST_STEPS if len(start_P) else 0):
-        slope_NP = along(_slopes(at, x_ND, theta_P) * size_P)
-        step_P, *_ = np.linalg.lstsq(slope_NP, -along(_values(at, x_ND, theta_P)), rcond=1e-6)
+        slope_NP, off_N = along(_slopes(at, x_ND, theta_P) * size_P), along(_values(at, x_ND, theta_P))
+        if not (np.isfinite(slope_NP).all() and np.isfinite(off_N).all()):
+            return None  # a number inside a function ran out of its domain
+        step_P, *_ = np.linalg.lstsq(slope_NP, -off_N, rcond=1e-6)
         theta_P += size_P * step_P
         if not np.abs(step_P).max() > 1e-10:
             break

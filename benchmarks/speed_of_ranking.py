@@ -85,12 +85,13 @@ def from_the_search(size: Size) -> tuple[Any, Any, list[Any]]:
 def ranked(protocol: str, size: Size) -> dict[str, Any]:
     """The seconds of one ranking by stage; for the paper's protocol the naive loop's beside them. In this process."""
     from noether_discover.predict.ranking import RankingSettings, rank
+    from noether_discover.work import Work, Workers
 
     train, test, candidates = from_the_search(size)
     settings = RankingSettings(
-        protocol=protocol, keep=size.keep, epochs=size.epochs, steps=size.steps, hidden=size.hidden, jobs=JOBS
+        protocol=protocol, keep=size.keep, epochs=size.epochs, steps=size.steps, hidden=size.hidden
     )
-    ranking = rank(train, test, candidates, settings)
+    ranking = rank(train, test, candidates, settings, work=Work(Workers(JOBS)))
     rows = [row for row in ranking.rows if row.kind == "candidate"]
     measured: dict[str, Any] = {
         "seconds": dict(ranking.seconds),

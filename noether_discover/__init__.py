@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
     from .discovery import Discovery, discover, load
-    from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError
+    from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
     from .forecasts import Forecasts, forecast
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .stages import Settings
+    from .verification import Verification, verify
 
 _HOMES = {
     "DataError": "errors",
@@ -33,10 +34,13 @@ _HOMES = {
     "RunFileError": "errors",
     "Settings": "stages",
     "Trajectories": "data.trajectories",
+    "Verification": "verification",
+    "WorkError": "errors",
     "discover": "discovery",
     "forecast": "forecasts",
     "load": "discovery",
     "systems": "systems",
+    "verify": "verification",
 }
 
 __all__ = [
@@ -52,10 +56,13 @@ __all__ = [
     "RunFileError",
     "Settings",
     "Trajectories",
+    "Verification",
+    "WorkError",
     "discover",
     "forecast",
     "load",
     "systems",
+    "verify",
 ]
 __version__ = "0.1.0"
 

@@ -7,8 +7,8 @@ print(found.laws[0]["expression"])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 from .data.constants import Constant, constants_of
 from .data.derived import with_derived
 from .data.groups import regrouped
-from .data.tables import ReadOptions, angles_are_strict, from_frame, read_tables
+from .data.tables import USUAL, ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
 from .report.wording import law_sentence, plain_law
-from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, ranked, searched
+from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched
+from .work import Stop, Work, Workers
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .runs import RunFile
+    from .search.evidence import Evidence
     from .search.quantity import Quantity
 
 
@@ -117,6 +120,7 @@ def discover(
     dotted: bool = True,
     rank: bool = True,
     run: str | Path | None = None,
+    resume: bool | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Discovery:
@@ -128,7 +132,8 @@ def discover(
     groups: vectors and the columns that are their components, ``{"q": ("x", "y")}``; columns "q.x" and "q.y" are the
         vector q anyway, unless `dotted` is False.
     rank: whether the laws are ranked by what they do for a learned predictor (takes a minute).
-    run: a run file to keep everything in. progress: called with (stage, done, total).
+    run: a run file to keep everything in. resume: go on with the unfinished run that is in it (True), or begin anew
+        (False); None refuses to replace an unfinished one. progress: called with (stage, done, total).
     settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
 
     Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used.
@@ -159,7 +164,10 @@ def discover(
         trajectories, sources = read_tables(paths, options), [str(path) for path in paths]
     chosen = Settings(**{"strict_angles": angles_are_strict(trajectories, options), **settings})
     clock.lap("read")
-    return run_stages(trajectories, chosen, clock=clock, rank=rank, run=run, sources=sources, progress=progress)
+    return run_stages(
+        trajectories, chosen, clock=clock, rank=rank, run=run, resume=resume, sources=sources, reading=options,
+        progress=progress,
+    )  # fmt: skip
 
 
 def run_stages(
@@ -169,50 +177,142 @@ def run_stages(
     clock: Clock,
     rank: bool,
     run: str | Path | None = None,
+    resume: bool | None = None,
     sources: Sequence[str] = (),
+    reading: ReadOptions = USUAL,
     progress: Progress | None = None,
-    told: Callable[[Enumeration | Answer], None] | None = None,
+    stop: Stop | None = None,
 ) -> Discovery:
-    """All stages in order, each kept in the run file (when there is one) as soon as it is finished.
+    """All stages in order, each kept in the run file (when there is one) piece by piece, as it is done.
 
-    told: called with the enumeration and with the answer as soon as they are known.
+    resume: see `discover`. reading: how the sources were read. stop: asked after every piece.
     """
-    from .runs import RunFile
-    from .search.evidence import gather
-
-    tell = told or (lambda _: None)
-    gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)  # what cannot be judged
-    enumeration = enumerated(trajectories, settings, progress)  # or enumerated leaves an older run file as it was
+    evidence = gathered(
+        trajectories, settings
+    )  # what cannot be judged or enumerated leaves an older run file as it was
+    enumeration = enumerated(trajectories, settings, progress)
     clock.lap("enumerate")
-    tell(enumeration)
-    with RunFile(run, create=True) if run is not None else nullcontext() as file:
-        if file is not None:
-            file.write_data(trajectories, settings, sources)
+    if run is None:
+        return _computed(evidence, settings, enumeration, clock, rank, progress, stop)
+    with _begun(run, trajectories, settings, resume, sources, reading) as file:
+        if not file.has("enumerate"):
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
-            clock.lap("save")
-        evidence, found, answer = searched(trajectories, enumeration, settings, progress)
-        laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
-        clock.lap("fit")
-        if file is not None:
-            file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"])
-            clock.lap("save")
-        tell(answer)
-        rows: list[dict[str, Any]] = []
-        if rank and rankable(laws):
-            rows = ranking_rows(trajectories, laws, settings, evidence, progress)
-            clock.lap("rank")
-            if file is not None:
-                file.write_ranking(rows, clock.seconds["rank"])
+        clock.lap("save")
+        if not file.has("fit"):
+            evidence = _fit(file, evidence, settings, enumeration, clock, progress, stop, resume=True)
+        if rank and not file.has("rank"):
+            _rank(file, evidence.runs, settings, clock, progress, stop, resume=True)
+        file.finished()
+    found = load(run)
+    return replace(found, seconds={**found.seconds, **clock.seconds})
+
+
+def _computed(
+    evidence: Evidence,
+    settings: Settings,
+    enumeration: Enumeration,
+    clock: Clock,
+    rank: bool,
+    progress: Progress | None,
+    stop: Stop | None,
+) -> Discovery:
+    """The stages after the enumeration, nothing kept."""
+    work = _work(settings, None, stop)
+    evidence, found, answer = searched(evidence, enumeration, settings, progress, work)
+    trajectories = evidence.runs
+    laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
+    clock.lap("fit")
+    rows: list[dict[str, Any]] = []
+    if rank and rankable(laws):
+        rows = ranking_rows(trajectories, laws, settings, evidence, progress, work)
+        clock.lap("rank")
     return assembled(trajectories, enumeration_facts(enumeration), answer, laws, rows, clock.seconds)
 
 
+def _fit(
+    file: RunFile,
+    evidence: Evidence,
+    settings: Settings,
+    enumeration: Enumeration,
+    clock: Clock,
+    progress: Progress | None,
+    stop: Stop | None,
+    resume: bool | None,
+) -> Evidence:
+    """The fit stage, kept piece by piece; what was judged by."""
+    file.under_way("fit", settings, resume)
+    evidence, found, answer = searched(evidence, enumeration, settings, progress, _work(settings, file, stop))
+    trajectories = evidence.runs
+    laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
+    clock.lap("fit")
+    file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"], settings)
+    return evidence
+
+
+def _rank(
+    file: RunFile,
+    trajectories: Trajectories,
+    settings: Settings,
+    clock: Clock,
+    progress: Progress | None,
+    stop: Stop | None,
+    resume: bool | None,
+) -> None:
+    """The rank stage, kept piece by piece."""
+    laws = file.laws()
+    if not rankable(laws):
+        return
+    file.under_way("rank", settings, resume)
+    window = file.fact("window") or 0  # as the fit judged: windows that it chose itself, or whole trajectories
+    evidence = gathered(trajectories, replace(settings, window=window))
+    rows = ranking_rows(trajectories, laws, settings, evidence, progress, _work(settings, file, stop))
+    clock.lap("rank")
+    file.write_ranking(rows, clock.seconds["rank"], settings)
+
+
+@contextmanager
+def _begun(
+    run: str | Path,
+    trajectories: Trajectories,
+    settings: Settings,
+    resume: bool | None,
+    sources: Sequence[str],
+    reading: ReadOptions,
+) -> Iterator[RunFile]:
+    """The run file of these data and settings: a new one, or the unfinished one that is to be gone on with."""
+    from .runs import RunFile, check_replaceable
+
+    there = Path(run).is_file() and Path(run).stat().st_size > 0
+    if there and resume is None:
+        check_replaceable(Path(run))
+    if there and resume:
+        with RunFile(run) as file:
+            if file.has("data"):
+                file.check_the_same(settings, data=trajectories)
+                yield file
+                return
+    with RunFile(run, create=True) as file:
+        file.write_data(trajectories, settings, sources, reading)
+        file.under_way("enumerate", settings, resume=False)
+        yield file
+
+
+def _work(settings: Settings, file: RunFile | None, stop: Stop | None) -> Work:
+    return Work(Workers(settings.jobs, settings.cluster), file, stop or Stop())
+
+
 def ranking_rows(
-    trajectories: Trajectories, laws: Sequence[Mapping[str, Any]], settings: Settings, evidence: Any, progress: Any
+    trajectories: Trajectories,
+    laws: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    evidence: Any,
+    progress: Progress | None,
+    work: Work,
 ) -> list[dict[str, Any]]:
     """The ranked table as plain rows; a candidate's name is its law's expression."""
     quantities = {str(k): law_quantity(laws[k], trajectories.symbols) for k in rankable(laws)}
     approximate = [number for number in quantities if laws[int(number)]["verdict"] == "APPROXIMATE"]
-    table = ranked(evidence, quantities, settings, progress, approximate)
+    table = ranked(evidence, quantities, settings, progress, approximate, work)
     rows = []
     for row in table.rows:
         facts = asdict(row)
@@ -290,8 +390,18 @@ def load(path: str | Path) -> Discovery:
         return assembled(trajectories, what, file.answer(), file.laws(), file.ranking(), file.seconds())
 
 
-def fit_again(path: str | Path, changes: Mapping[str, Any], progress: Progress | None = None) -> Discovery:
-    """Run the fit stage of a run file (again), with some settings changed; a ranking that it had is gone."""
+def fit_again(
+    path: str | Path,
+    changes: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    resume: bool | None = None,
+    stop: Stop | None = None,
+) -> Discovery:
+    """Run the fit stage of a run file (again), with some settings changed; a ranking that it had is gone.
+
+    resume: go on with an unfinished fit (True), or begin it anew (False); None refuses where there is one.
+    """
     from .runs import RunFile
 
     with RunFile(path) as file:
@@ -302,27 +412,26 @@ def fit_again(path: str | Path, changes: Mapping[str, Any], progress: Progress |
         clock = Clock()
         enumeration = enumerated(trajectories, settings, progress)
         clock.lap("enumerate")
-        evidence, found, answer = searched(trajectories, enumeration, settings, progress)
-        laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
-        clock.lap("fit")
-        file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"], settings)
+        _fit(file, gathered(trajectories, settings), settings, enumeration, clock, progress, stop, resume)
+        file.finished()
     return load(path)
 
 
-def rank_again(path: str | Path, changes: Mapping[str, Any], progress: Progress | None = None) -> Discovery:
-    """Run the rank stage of a run file (again), with some settings changed."""
+def rank_again(
+    path: str | Path,
+    changes: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    resume: bool | None = None,
+    stop: Stop | None = None,
+) -> Discovery:
+    """Run the rank stage of a run file (again), with some settings changed; `resume` as in `fit_again`."""
     from .runs import RunFile
-    from .search.evidence import gather
 
     with RunFile(path) as file:
-        trajectories, laws = file.read_data(), file.laws()
-        settings = replace(file.settings(), **changes)
-        clock = Clock()
-        window = file.fact("window") or 0  # as the fit judged: windows that it chose itself, or whole trajectories
-        evidence = gather(trajectories, window=window, share=settings.share, seed=settings.seed)
-        rows = ranking_rows(trajectories, laws, settings, evidence, progress) if rankable(laws) else []
-        clock.lap("rank")
-        file.write_ranking(rows, clock.seconds["rank"], settings)
+        trajectories = file.read_data()
+        _rank(file, trajectories, replace(file.settings(), **changes), Clock(), progress, stop, resume)
+        file.finished()
     return load(path)
 
 

@@ -4,7 +4,8 @@
     ├── DataError                      a file or frame: which one, which column, which row, what to do
     ├── OptionError                    an option or argument that cannot be used
     ├── PredictorError                 a user's network that cannot be given a law: its shape, its unit, its gradients
-    └── RunFileError                   a run file that is missing, foreign, damaged or of another stage
+    ├── RunFileError                   a run file that is missing, foreign, damaged, held or of another stage
+    └── WorkError                      workers that die again and again, a cluster that is not there
     noether_dsl.DimensionError         incompatible units
     noether_dsl.UnitError              a unit that nobody knows
     noether_dsl.FormulaError           a formula that cannot be read
@@ -34,3 +35,7 @@ class PredictorError(NoetherError):
 
 class RunFileError(NoetherError):
     """The run file is missing, foreign, damaged, or lacks a stage."""
+
+
+class WorkError(NoetherError):
+    """Those who work are not there, or die again and again."""

@@ -1,16 +1,21 @@
 """The run file: one SQLite database per run, a set of tables per stage.
 
-    facts          name, value (JSON): settings, data digest, seed, versions, command, answer
+    facts          name, value (JSON): settings, data digest, seed, versions, command, machine, answer
     trajectories   the data as they were read (a run file is self-contained)
     formulas       number, formula, nodes                            enumerate
     counts         nodes, raw, searched                              enumerate
     judgements     number, verdict, reason, parameters, figures      fit
     laws           position, law (JSON)                              fit
     ranking        position, row (JSON)                              rank
-    seconds        stage, seconds
+    pieces         step, number, result (JSON): of a stage that is under way
+    seconds        stage, seconds: of the stages that are finished
 
 A stage writes its tables in one transaction and removes those of the later stages, so that an interrupted stage leaves
-the file as it was. Write-ahead logging; nothing is pickled.
+them as they were; formulas come in chunks. While a stage is under way, each of its pieces is committed as it finishes,
+and is gone when the stage is whole. Write-ahead logging; nothing is pickled.
+
+One process writes at a time: it holds a lock of the operating system (flock) on the file, which dies with it. Anybody
+may read.
 """
 
 from __future__ import annotations
@@ -18,13 +23,16 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import platform
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -33,12 +41,18 @@ import numpy as np
 from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
+from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
 
+try:
+    import fcntl
+except ImportError:  # a system without it has no locks here: two writers would wait for each other's transactions
+    fcntl = None  # type: ignore[assignment]
+
 MARK = 0x4E6F6574  # "Noet": SQLite's application id, by which a run file is recognised
-VERSION = 1
+VERSION = 2
 _SQLITE = b"SQLite format 3\0"
 
 _TABLES = {
@@ -55,6 +69,8 @@ _TABLES = {
     "rank": {"ranking": "position INTEGER PRIMARY KEY, row TEXT NOT NULL"},
 }
 STAGES = tuple(_TABLES)
+FORMULAS_AT_ONCE = 50_000
+"""Formulas that are committed together."""
 
 
 class RunFile:
@@ -72,12 +88,18 @@ class RunFile:
             raise RunFileError(
                 f"{path}: there is no such run file; make one with `noether-discover enumerate DATA.csv -o {path}`"
             )
+        self._lock: int | None = None
         if self.path.exists():
             _check_ours(self.path, replacing=create)
         try:
+            if create and self.path.exists():
+                self._db = _connected(self.path)
+                self._hold()
+                self._db.close()
             for leftover in (self.path, *self._companions()) if create else ():
                 leftover.unlink(missing_ok=True)
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._release()
+            self._db = _connected(self.path)
             if create:
                 self._begin()
         except (sqlite3.Error, OSError) as problem:
@@ -93,6 +115,9 @@ class RunFile:
         with self._transaction():
             self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
             self._db.execute("CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL)")
+            self._db.execute(
+                "CREATE TABLE pieces (step TEXT, number INTEGER, result TEXT NOT NULL, PRIMARY KEY (step, number))"
+            )
 
     def __enter__(self) -> RunFile:
         return self
@@ -103,9 +128,38 @@ class RunFile:
     def close(self) -> None:
         """Leave one tidy file."""
         self._db.close()
+        self._release()
+
+    def _hold(self) -> None:
+        """Be the one who writes.
+
+        Raises RunFileError when somebody else is, and says who.
+        """
+        if self._lock is not None or fcntl is None:
+            return
+        try:
+            lock = os.open(self.path, os.O_RDWR)
+        except OSError as problem:
+            raise RunFileError(f"{self.path}: cannot be written ({problem.strerror})") from problem
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            os.close(lock)
+            who = self.fact("underway") or {}
+            name = f'process {who["pid"]} on {who["host"]} ("{who["command"]}", since {who["since"]})' if who else ""
+            raise RunFileError(
+                f"{self.path}: is being written by {name or 'another process'}; wait for it, or choose another name"
+            ) from problem
+        self._lock = lock
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._hold()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -123,7 +177,8 @@ class RunFile:
 
     @contextmanager
     def _stage(self, stage: str, seconds: float | None = None) -> Iterator[None]:
-        """A transaction in which the stage's tables are empty and the later stages' are gone."""
+        """A transaction in which the stage's tables are empty and the later stages' are gone. seconds: of one that is
+        finished by it."""
         with self._transaction():
             for later in STAGES[STAGES.index(stage) :]:
                 for table in _TABLES[later]:
@@ -131,6 +186,7 @@ class RunFile:
                 self._db.execute("DELETE FROM seconds WHERE stage = ?", (later,))
             for table, columns in _TABLES[stage].items():
                 self._db.execute(f"CREATE TABLE {table} ({columns})")
+            self._db.execute("DELETE FROM pieces")
             yield
             if seconds is not None:
                 self._db.execute("INSERT INTO seconds VALUES (?, ?)", (stage, seconds))
@@ -143,19 +199,22 @@ class RunFile:
             self._db.execute(f"INSERT INTO {table} VALUES ({marks})", first)
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
-    def _rows(self, query: str, stage: str) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, stage: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(query).fetchall()
+            return self._db.execute(query, values).fetchall()
         except sqlite3.OperationalError as problem:
             if "no such table" in str(problem):
-                with_data = stage in ("data", "enumerate")
-                command = f"enumerate DATA.csv -o {self.path}" if with_data else f"{stage} {self.path}"
-                raise RunFileError(
-                    f"{self.path}: has no {stage} stage yet; run `noether-discover {command}` first"
-                ) from problem
+                self._need(stage)
             raise RunFileError(f"{self.path}: cannot be read ({problem})") from problem
         except (sqlite3.DatabaseError, UnicodeError) as problem:
             raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
+
+    def _need(self, stage: str) -> None:
+        """Raises RunFileError when a stage is not finished, and names the command that does it."""
+        if not self.has(stage):
+            with_data = stage in ("data", "enumerate")
+            command = f"enumerate DATA.csv -o {self.path}" if with_data else f"{stage} {self.path}"
+            raise RunFileError(f"{self.path}: has no {stage} stage yet; run `noether-discover {command}` first")
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
@@ -169,8 +228,93 @@ class RunFile:
 
     def has(self, stage: str) -> bool:
         """Whether a stage was finished."""
-        table = next(iter(_TABLES[stage]))
-        return bool(self._rows(f"SELECT 1 FROM sqlite_master WHERE name = '{table}'", stage))
+        if stage == "data":
+            return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'trajectories'", stage))
+        return stage in self.seconds()
+
+    # --- what is under way -----------------------------------------------------------------------------------------
+
+    @property
+    def unfinished(self) -> str:
+        """The stage that was under way when its process ended, empty where none was."""
+        found = self.fact("underway")
+        with self._sound():
+            return "" if found is None else str(found["stage"])
+
+    def under_way(self, stage: str, settings: Settings, resume: bool | None) -> None:
+        """Say that a stage is being done, by whom and with which settings; what was kept of it is gone on with.
+
+        resume: None where the user said nothing, False to begin the stage anew.
+
+        Raises RunFileError when somebody else writes, when an unfinished stage is there and nobody said what to do
+        about it, and when it was begun with other settings or by another version.
+        """
+        self._hold()
+        old = self.fact("underway")
+        if resume is None:
+            self.refuse_unfinished()
+        if resume and (old is None or old["stage"] == stage):
+            self.check_the_same(settings, old)
+        facts = {
+            "stage": stage, "settings": settings.plain(), "version": _versions()["noether-discover"],
+            "pid": os.getpid(), "host": platform.node(), "command": " ".join(["noether-discover", *sys.argv[1:]]),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
+        with self._transaction():
+            if not resume or old is None or old["stage"] != stage:
+                self._db.execute("DELETE FROM pieces")
+            self._say("underway", facts)
+
+    def refuse_unfinished(self) -> None:
+        """Raises RunFileError where a stage is unfinished, or being done by somebody else: nothing is lost unasked."""
+        self._hold()
+        if self.unfinished:
+            raise RunFileError(
+                f"{self.path}: holds an unfinished run ({self.unfinished}); --resume goes on with it, "
+                "--restart begins anew"
+            )
+
+    def check_the_same(
+        self, settings: Settings, old: Mapping[str, Any] | None = None, data: Trajectories | None = None
+    ) -> None:
+        """Whether a run with these settings and data, by this version, is the one in the file.
+
+        Raises RunFileError, which names what changed.
+        """
+        with self._sound():
+            before = self.settings() if old is None else Settings.from_plain(old["settings"])
+            version = (old or {}).get("version") or self.fact("versions")["noether-discover"]
+        now = _versions()["noether-discover"]
+        changed = [
+            f"--{name.replace('_', '-')} was {value}, now {settings.plain()[name]}"
+            for name, value in before.plain().items()
+            if name not in Settings.WITHOUT_EFFECT and value != settings.plain()[name]
+        ]
+        if version != now:
+            changed.append(f"it was begun by version {version}, this is {now}")
+        if data is not None and self.fact("data_digest") != data.digest():
+            changed.append(f"the data are others than those of {', '.join(self.fact('sources'))}")
+        if changed:
+            raise RunFileError(
+                f"{self.path}: cannot be resumed: {'; '.join(changed)}; --restart begins anew, or choose another name"
+            )
+
+    def finished(self) -> None:
+        """Nothing is under way any more."""
+        with self._transaction():
+            self._db.execute("DELETE FROM facts WHERE name = 'underway'")
+            self._db.execute("DELETE FROM pieces")
+
+    def kept(self, step: str) -> dict[int, Any]:
+        """The results of a step's pieces that are finished, by number."""
+        rows = self._rows("SELECT number, result FROM pieces WHERE step = ?", "data", step)
+        with self._sound():
+            return {number: json.loads(result) for number, result in rows}
+
+    def keep(self, step: str, number: int, result: Any) -> None:
+        """Commit the result of a piece."""
+        with self._transaction():
+            self._db.execute("INSERT INTO pieces VALUES (?, ?, ?)", (step, number, json.dumps(result)))
 
     # --- facts -----------------------------------------------------------------------------------------------------
 
@@ -189,8 +333,10 @@ class RunFile:
 
     # --- data ------------------------------------------------------------------------------------------------------
 
-    def write_data(self, trajectories: Trajectories, settings: Settings, sources: Sequence[str]) -> None:
-        """Keep the data, the settings and where everything came from."""
+    def write_data(
+        self, trajectories: Trajectories, settings: Settings, sources: Sequence[str], reading: ReadOptions = USUAL
+    ) -> None:
+        """Keep the data, the settings and where everything came from. reading: how the sources were read."""
         with self._stage("data"):
             self._fill(
                 "trajectories",
@@ -221,8 +367,11 @@ class RunFile:
                 "settings": settings.plain(),
                 "data_digest": trajectories.digest(),
                 "sources": list(sources),
+                "reading": asdict(reading),
                 "command": sys.argv[1:],
                 "versions": _versions(),
+                "machine": _machine(),
+                "begun": datetime.now(UTC).isoformat(timespec="seconds"),
             }.items():
                 self._say(name, value)
 
@@ -246,6 +395,19 @@ class RunFile:
                 vectors=tuple((name, tuple(group)) for name, group in columns.get("vectors", ())),
             )
 
+    def reading(self) -> ReadOptions:
+        """How the run's sources were read."""
+        facts = self.fact("reading")
+        with self._sound():
+            return ReadOptions(**{**facts, "inputs": tuple(facts["inputs"])})
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the run came from: versions, seed, command, data and their digest, machine, settings, seconds."""
+        names = ("command", "versions", "machine", "begun", "sources", "data_digest", "grammar_digest", "reading")
+        found = {name: self.fact(name) for name in names}
+        settings = self.settings()
+        return {**found, "seed": settings.seed, "settings": settings.plain(), "seconds": self.seconds()}
+
     def settings(self) -> Settings:
         """The settings of the run."""
         facts = self.fact("settings")
@@ -260,15 +422,22 @@ class RunFile:
 
     def write_enumeration(self, enumeration: Enumeration, seconds: float) -> None:
         """The formulas and their counts."""
-        with self._stage("enumerate", seconds):
-            self._fill("formulas", ((i, str(f), f.nodes) for i, f in enumerate(enumeration.formulas)))
+        rows = ((i, str(f), f.nodes) for i, f in enumerate(enumeration.formulas))
+        with self._stage("enumerate"):
+            self._fill("formulas", islice(rows, FORMULAS_AT_ONCE))
             searched = [*enumeration.searched, *[0] * len(enumeration.raw)]
             self._fill("counts", ((n + 1, raw, searched[n]) for n, raw in enumerate(enumeration.raw)))
             self._say("grammar_digest", enumeration.grammar.digest())
             self._say("nodes", enumeration.nodes)
+        while chunk := list(islice(rows, FORMULAS_AT_ONCE)):
+            with self._transaction():
+                self._fill("formulas", chunk)
+        with self._transaction():
+            self._db.execute("INSERT INTO seconds VALUES (?, ?)", ("enumerate", seconds))
 
     def counts(self) -> list[tuple[int, int, int]]:
         """Nodes, raw formulas, formulas searched."""
+        self._need("enumerate")
         return self._rows("SELECT nodes, raw, searched FROM counts ORDER BY nodes", "enumerate")
 
     def write_search(
@@ -329,8 +498,18 @@ class RunFile:
             return [json.loads(row) for (row,) in rows]
 
 
-def _check_ours(path: Path, replacing: bool) -> None:
-    """Whether a file that exists is a run file, or one that may become a run file.
+def check_replaceable(path: Path) -> None:
+    """Whether a file that exists may become a new run file.
+
+    Raises RunFileError when it is no run file, holds an unfinished run, or is being written.
+    """
+    if _check_ours(path, replacing=True) == VERSION:
+        with RunFile(path) as file:
+            file.refuse_unfinished()
+
+
+def _check_ours(path: Path, replacing: bool) -> int | None:
+    """The version of a run file that exists; None for an empty one that may become a run file.
 
     Raises RunFileError: what is no run file is neither read nor replaced.
     """
@@ -339,7 +518,7 @@ def _check_ours(path: Path, replacing: bool) -> None:
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
         if not start and replacing:  # nothing is lost
-            return
+            return None
         if start != _SQLITE:
             what = "is empty, and no run file" if not start else "is no run file of noether-discover"
             raise RunFileError(f"{path}: {what}{advice or '; begin a run with `noether-discover enumerate DATA.csv`'}")
@@ -356,6 +535,15 @@ def _check_ours(path: Path, replacing: bool) -> None:
         raise RunFileError(f"{path}: is a database, but no run file of noether-discover{advice}")
     if version != VERSION and not replacing:
         raise RunFileError(f"{path}: was written by another version (format {version}, this is {VERSION})")
+    return int(version)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection; one that only reads where nothing can be written beside the file."""
+    log = path.with_name(path.name + "-wal")
+    if path.exists() and not log.exists() and not os.access(path.parent, os.W_OK):
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def _packed(array: np.ndarray) -> bytes:
@@ -380,6 +568,10 @@ def _unit_of(facts: dict[str, Any]) -> Unit:
     from fractions import Fraction
 
     return Unit(Dimension.of({base: Fraction(power) for base, power in facts["exponents"].items()}), facts["scale"])
+
+
+def _machine() -> dict[str, Any]:
+    return {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()}
 
 
 def _versions() -> dict[str, str]:

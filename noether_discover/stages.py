@@ -9,12 +9,13 @@ Files are the business of `runs`, screens that of `cli`; here is the order of th
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from noether_dsl.canonical import normal_forms
 from noether_dsl.enumeration import count, enumerate_formulas
@@ -27,6 +28,7 @@ from noether_dsl.units import UnitError, read_unit
 from .data.derived import lacks_velocities
 from .data.trajectories import FEWEST_SAMPLES, Trajectories
 from .errors import OptionError
+from .work import HERE, Work
 
 if TYPE_CHECKING:
     from .predict.ranking import Ranking
@@ -39,8 +41,6 @@ Progress = Callable[[str, int, int], None]
 
 QUICK = 2_000
 """Whole formulas that are searched without being asked for: what they say beyond sums of terms is worth seconds."""
-PROCESSES_PAY_FROM = 12
-"""Chunks of formulas below which starting processes costs more than it saves (each imports torch)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Settings:
     rule: "noise" or "paper" (`search.laws.search`). window: samples in a window, None decides, 0 for none.
     share: of the sequences that fit; the others judge.
     oracle: a formula with numbers, ranked beside the laws. protocol, loss_form, keep, epochs, steps: of the ranking.
-    jobs: processes; changes nothing but the time.
+    jobs: processes. cluster: the address of a Dask scheduler, whose workers work instead. They change nothing but the
+        time.
     """
 
     max_nodes: int = None  # type: ignore[assignment]
@@ -78,6 +79,7 @@ class Settings:
     epochs: int = 100
     steps: int = 2000
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_formulas is None:
@@ -109,9 +111,12 @@ class Settings:
         if self.form == "normal" and self.parameter_units is not None:
             object.__setattr__(self, "form", "raw")
 
+    WITHOUT_EFFECT: ClassVar = frozenset({"jobs", "cluster"})
+    """What changes nothing but the time."""
+
     def plain(self) -> dict[str, Any]:
         """As JSON-able data."""
-        return asdict(self)
+        return json.loads(json.dumps(asdict(self)))  # tuples become lists
 
     @classmethod
     def from_plain(cls, facts: dict[str, Any]) -> Settings:
@@ -201,20 +206,31 @@ class Answer:
     by_verdict: dict[str, int]
 
 
+def gathered(trajectories: Trajectories, settings: Settings) -> Evidence:
+    """The data made ready for judgement, as the settings say."""
+    from .search.evidence import gather
+
+    return gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
+
+
 def searched(
-    trajectories: Trajectories, enumeration: Enumeration, settings: Settings, progress: Progress | None = None
+    evidence: Evidence,
+    enumeration: Enumeration,
+    settings: Settings,
+    progress: Progress | None = None,
+    work: Work = HERE,
 ) -> tuple[Evidence, Search, Answer]:
     """Judge every formula of the enumeration, and answer.
 
     Where nothing is conserved along whole trajectories that are long, windows of about a period are judged too: damping
     takes an approximate law away over many periods, not over one.
     """
-    from .search.evidence import gather, windows_worth_trying
+    from .search.evidence import windows_worth_trying
     from .search.known import CONSTRAINT
     from .search.searching import search
     from .search.verdicts import APPROXIMATE, LAW
 
-    def judged(evidence: Evidence, constraints: Sequence[Sum] = ()) -> tuple[Evidence, Search, Answer]:
+    def judged(part: str, evidence: Evidence, constraints: Sequence[Sum] = ()) -> tuple[Evidence, Search, Answer]:
         found = search(
             enumeration.formulas,
             enumeration.grammar,
@@ -223,17 +239,17 @@ def searched(
             alpha=settings.alpha,
             thorough=settings.max_formulas != QUICK,
             constraints=constraints,
-            run=in_processes(settings.jobs),
+            work=work.under(part),
             progress=progress,
         )
         return evidence, found, _answer(found, enumeration, evidence)
 
-    first = judged(gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed))
+    first = judged("fit", evidence)
     window = windows_worth_trying(first[0]) if settings.window is None and first[2].verdict in _NOTHING else None
     if window is None:
         return first
     constraints = first[1].sums.of_kind(CONSTRAINT)
-    second = judged(gather(trajectories, window=window, share=settings.share, seed=settings.seed), constraints)
+    second = judged("fit in windows", gathered(evidence.runs, replace(settings, window=window)), constraints)
     if second[2].verdict in _NOTHING:
         return first
     # what holds in windows, and not along the whole trajectories that were judged first, is no more than approximate
@@ -308,26 +324,13 @@ def _advice(trajectories: Trajectories) -> str:
     return ". No column is the time derivative of another: if they are positions, try --derivatives"
 
 
-def in_processes(jobs: int) -> Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]:
-    """A runner of tasks in order, in `jobs` processes when there are enough tasks to pay for them."""
-
-    def run(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        if jobs == 1 or len(tasks) < PROCESSES_PAY_FROM:
-            yield from (function(*task) for task in tasks)
-            return
-        from joblib import Parallel, delayed
-
-        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
-
-    return run
-
-
 def ranked(
     evidence: Evidence,
     quantities: Mapping[str, Quantity],
     settings: Settings,
     progress: Progress | None = None,
     approximate: Collection[str] = (),
+    work: Work = HERE,
 ) -> Ranking:
     """Rank quantities by what they do for a learned predictor; `approximate` names those whose level may change.
 
@@ -360,10 +363,10 @@ def ranked(
             protocol=settings.protocol,
             loss_form=settings.loss_form,  # type: ignore[arg-type]
             seed=settings.seed,
-            jobs=settings.jobs,
         ),
         oracle=oracle,
         progress=progress,
+        work=work.under("rank"),
     )
 
 

@@ -260,7 +260,7 @@ def test_a_new_run_replaces_an_old_one_whole(whole: Path, data: Trajectories) ->
     with RunFile(whole, create=True) as file:
         assert [file.has(stage) for stage in STAGES] == [False] * 4
         file.write_data(data, SETTINGS, [])
-    assert set(tables(whole)) == {"facts", "seconds", "trajectories"}
+    assert set(tables(whole)) == {"facts", "pieces", "seconds", "trajectories"}
 
 
 @pytest.mark.parametrize("content", [b"t,q,p\n1,2,3\n", b"SQLite format 3\0" + bytes(4000), bytes(100)])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-INTERRUPTED = 130
 USAGE = 2
 
 
 def main() -> None:
     """Entry point of ``noether-discover``.
 
-    Exit codes: 0 done, 1 failure, 2 usage or data, 3 nothing conserved was found, 130 interrupted.
+    Exit codes: 0 done, 1 failure, 2 usage or data, 3 nothing conserved was found, 130 and 143 interrupted by SIGINT and
+    SIGTERM.
     """
     import click
 
+    from ..work import Interrupted
     from .commands import group
 
     try:
@@ -24,9 +26,9 @@ def main() -> None:
     except click.ClickException as problem:
         problem.show()
         code = problem.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; a run file keeps the stages that were finished", err=True)
-        code = INTERRUPTED
+    except (click.Abort, KeyboardInterrupt, Interrupted) as stop:
+        click.echo("interrupted; a run file (-o) keeps what was finished, and --resume goes on with it", err=True)
+        code = 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:
         sys.stderr.close()
         code = 1

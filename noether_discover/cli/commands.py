@@ -15,12 +15,13 @@ from .options import (
     derived_options,
     grammar_options,
     group_options,
-    jobs_option,
     rank_options,
     read,
     read_options,
+    resume_option,
     search_options,
     settings_from,
+    work_options,
 )
 from .video import video
 
@@ -51,6 +52,7 @@ def group() -> None:
     short_help="All of it: enumerate, fit, filter, rank, print.",
     epilog="noether-discover discover pendulum.csv --no-rank\n"
     "noether-discover discover pendulum.csv -o run.noether --max-nodes 8\n"
+    "noether-discover discover pendulum.csv -o run.noether --max-nodes 8 --resume\n"
     "noether-discover discover runs/*.csv --unit q=rad --oracle 'p**2 - 3*cos(q)'",
 )
 @FILES
@@ -60,6 +62,7 @@ def group() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--latex", metavar="FILE.tex", callback=a_place, help="Also write the table as a LaTeX document.")
+@resume_option
 @QUIET
 @data_options
 @derived_options
@@ -67,10 +70,11 @@ def group() -> None:
 @grammar_options
 @search_options
 @rank_options
-@jobs_option
+@work_options
 def discover(
     files: tuple[str, ...],
     output: str | None,
+    resume: bool | None,
     rank: bool,
     as_json: bool,
     latex: str | None,
@@ -85,16 +89,22 @@ def discover(
     from ..discovery import run_stages
     from ..stages import Clock, Settings, grammar_of, oracle_quantity
     from . import progress
+    from .signals import stopping
 
+    if resume is not None and not output:
+        raise click.UsageError("--resume and --restart are about a run file; name it with -o RUN.noether")
     clock = Clock()
-    trajectories, strict = read(files, options, quiet)
+    trajectories, reading, strict = read(files, options, quiet)
     settings = Settings(strict_angles=strict, **settings_from(options))
     grammar_of(trajectories, settings)  # what is misspelled is told now, before an old run file is replaced
     if settings.oracle is not None:
         oracle_quantity(settings.oracle, trajectories)
     clock.lap("read")
-    with progress.shown(quiet or as_json) as tell:
-        found = run_stages(trajectories, settings, clock=clock, rank=rank, run=output, sources=files, progress=tell)
+    with progress.shown(quiet or as_json) as bars, stopping(bars) as (stop, tell):
+        found = run_stages(
+            trajectories, settings, clock=clock, rank=rank, run=output, resume=resume, sources=files,
+            reading=reading, progress=tell, stop=stop,
+        )  # fmt: skip
     if latex:
         from ..report.files import write_whole
 
@@ -123,7 +133,7 @@ def discover(
 @group_options
 @grammar_options
 @search_options
-@jobs_option
+@work_options
 def enumerate_(
     files: tuple[str, ...], output: str | None, only_count: bool, show: bool, quiet: bool, **options: Any
 ) -> None:
@@ -133,7 +143,7 @@ def enumerate_(
 
     if not (output or only_count or show):
         raise click.UsageError("say what to do with the formulas: -o RUN.noether, --count or --list")
-    trajectories, strict = read(files, options, quiet)
+    trajectories, reading, strict = read(files, options, quiet)
     settings = Settings(strict_angles=strict, **settings_from(options))
     clock = Clock()
     with progress.shown(quiet) as tell:
@@ -143,7 +153,7 @@ def enumerate_(
         from ..runs import RunFile
 
         with RunFile(output, create=True) as file:
-            file.write_data(trajectories, settings, files)
+            file.write_data(trajectories, settings, files, reading)
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
     if show:
         for formula in enumeration.formulas:
@@ -162,19 +172,21 @@ def enumerate_(
         click.echo(f"run file: {output}   next: noether-discover fit {output}")
 
 
-@group.command(epilog="noether-discover fit run.noether --filter paper")
+@group.command(epilog="noether-discover fit run.noether --filter paper\nnoether-discover fit run.noether --resume")
 @RUN
+@resume_option
 @QUIET
 @search_options
-@jobs_option
+@work_options
 @click.pass_context
-def fit(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
+def fit(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **options: Any) -> None:
     """Fit the formulas of a run file and judge them."""
     from ..discovery import fit_again
     from . import progress
+    from .signals import stopping
 
-    with progress.shown(quiet) as tell:
-        found = fit_again(run, settings_from(_given(ctx, options)), tell)
+    with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
+        found = fit_again(run, settings_from(_given(ctx, options)), tell, resume=resume, stop=stop)
     _print(found, False)
     click.echo(f"run file: {run}   next: noether-discover rank {run}")
     _leave(found)
@@ -185,18 +197,20 @@ def fit(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
     epilog="noether-discover rank run.noether --oracle 'p**2 - 3*cos(q)'",
 )
 @RUN
+@resume_option
 @QUIET
 @click.option("--seed", type=int, metavar="N", default=0, help="Seed of everything random; default: the run's own.")
 @rank_options
-@jobs_option
+@work_options
 @click.pass_context
-def rank(ctx: click.Context, run: str, quiet: bool, **options: Any) -> None:
+def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **options: Any) -> None:
     """Rank the laws of a run file by what enforcing them does for a learned predictor."""
     from ..discovery import rank_again
     from . import progress
+    from .signals import stopping
 
-    with progress.shown(quiet) as tell:
-        found = rank_again(run, settings_from(_given(ctx, options)), tell)
+    with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
+        found = rank_again(run, settings_from(_given(ctx, options)), tell, resume=resume, stop=stop)
     _print(found, False)
     click.echo(f"run file: {run}   next: noether-discover export {run} --format latex")
     _leave(found)
@@ -236,14 +250,27 @@ def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
         click.echo(written, nl=False)
 
 
-@group.command(epilog="noether-discover show run.noether --json")
+@group.command(epilog="noether-discover show run.noether --json\nnoether-discover show run.noether --provenance")
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--reasons", "why", is_flag=True, help="Count the formulas by verdict and reason.")
-def show(run: str, as_json: bool, why: bool) -> None:
+@click.option(
+    "--provenance", "whence", is_flag=True, help="Versions, seed, command, data and their digest, machine, settings."
+)
+def show(run: str, as_json: bool, why: bool, whence: bool) -> None:
     """Show what a run file holds."""
     from ..runs import RunFile
 
+    if whence:
+        with RunFile(run) as file:
+            facts = file.provenance()
+        if as_json:
+            click.echo(json.dumps(facts, indent=2))
+        else:
+            from ..report.screen import provenance_lines
+
+            click.echo("\n".join(provenance_lines(facts)))
+        return
     with RunFile(run) as file:
         fitted = file.has("fit")
         counts, form = file.counts(), file.settings().form
@@ -266,6 +293,37 @@ def show(run: str, as_json: bool, why: bool) -> None:
     from ..discovery import load
 
     _print(load(run), as_json)
+
+
+@group.command(
+    short_help="Compute the laws of a run file anew from data.",
+    epilog="noether-discover verify run.noether pendulum.csv\nnoether-discover verify run.noether tomorrow.csv --json",
+)
+@RUN
+@FILES
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def verify(run: str, files: tuple[str, ...], as_json: bool) -> None:
+    """Compute every law that a run file reports anew from DATA, and say whether its figures still hold.
+
+    DATA are read as the run's own data were. From the same data the figures must be the same; on other data of the same
+    columns a law holds where its verdict would be given again. Exit code 0 when all hold, 1 when one does not, 3 when
+    the run has no law.
+    """
+    from ..verification import verify as verified
+
+    found = verified(run, list(files))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        from rich.console import Console
+
+        from ..report.screen import verification_table
+
+        Console().print(*verification_table(found.to_json()))
+    if not found.laws:
+        raise click.exceptions.Exit(NOTHING_CONSERVED)
+    if not found.holds:
+        raise click.exceptions.Exit(1)
 
 
 @group.command(

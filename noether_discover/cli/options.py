@@ -160,9 +160,18 @@ rank_options = stacked(
     ),
 )  # fmt: skip
 
+resume_option = click.option(
+    "--resume/--restart", "resume", default=None,
+    help="Go on with the unfinished run in the run file, or begin anew. Without either, it is left alone.",
+)  # fmt: skip
 jobs_option = click.option(
     "--jobs", type=int, metavar="N", default=None, help="Processes; default: all cores. Changes nothing but the time."
 )
+cluster_option = click.option(
+    "--cluster", metavar="ADDRESS",
+    help="The workers of the Dask scheduler there, e.g. tcp://host:8786, instead of processes here.",
+)  # fmt: skip
+work_options = stacked(jobs_option, cluster_option)
 
 
 def read_options(options: dict[str, Any]) -> ReadOptions:
@@ -184,15 +193,16 @@ def read_options(options: dict[str, Any]) -> ReadOptions:
     )
 
 
-def read(files: tuple[str, ...], options: dict[str, Any], quiet: bool) -> tuple[Trajectories, bool]:
-    """The trajectories in the files, and whether angles are a dimension of their own; remarks go to stderr."""
+def read(files: tuple[str, ...], options: dict[str, Any], quiet: bool) -> tuple[Trajectories, ReadOptions, bool]:
+    """The trajectories in the files, how they were read, and whether angles are a dimension of their own; remarks go to
+    stderr."""
     from ..data.tables import angles_are_strict, read_tables_with_notes
 
     how = read_options(options)
     trajectories, notes = read_tables_with_notes(files, how)
     for note in () if quiet else notes:
         click.echo(f"note: {note}", err=True)
-    return trajectories, angles_are_strict(trajectories, how)
+    return trajectories, how, angles_are_strict(trajectories, how)
 
 
 def settings_from(options: dict[str, Any]) -> dict[str, Any]:

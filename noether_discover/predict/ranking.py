@@ -10,20 +10,20 @@ The order of things is the paper's (sections 3 and 4.2):
 How a law is enforced is the protocol's business (`protocols`): by projection, or by the paper's tailoring. Everything
 else is common to both: the control, averaged weights, the integrator, smoothed states (`bench`).
 
-This is where processes are started; the arithmetic is in the modules beside it.
+The arithmetic is in the modules beside it; who does it is the business of `work`.
 """
 
 from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..data.trajectories import Trajectories
+from ..work import HERE, Work
 from . import predictors
 from .bench import Bench, NetworkSettings, bench_of, trained, without_noise
 from .measured import Measured
@@ -47,14 +47,13 @@ class RankingSettings(NetworkSettings):
     """How candidates are ranked; the defaults are the paper's where the paper says something.
 
     protocol: "projection" or "paper". keep: how many candidates are trained further. rates, loss_form: of tailoring
-    (`protocols.Tailored`). jobs: processes; they change nothing but the time.
+    (`protocols.Tailored`).
     """
 
     protocol: str = "projection"
     keep: int = 20
     rates: tuple[float, ...] = RATES
     loss_form: LossForm = "derivative"
-    jobs: int = 1
 
     @property
     def enforcement(self) -> Enforcement:
@@ -92,18 +91,20 @@ def rank(
     *,
     oracle: Candidate | None = None,
     progress: Progress | None = None,
+    work: Work = HERE,
 ) -> Ranking:
     """Candidates by what each does for a predictor trained on `train`; see the module for the order of things.
 
-    A candidate that diverges, or is undefined on the data, is a row that says so. The same seed gives the same table.
+    A candidate that diverges, or is undefined on the data, is a row that says so. The same seed gives the same table,
+    whoever does the work.
     """
     settings = settings or RankingSettings()
     tell = progress or (lambda stage, done, total: None)
     seconds: dict[str, float] = {}
     enforcement = settings.enforcement
-    parallel = settings.jobs > 1 and min(len(candidates), settings.keep) >= PROCESSES_PAY_FROM
+    parallel = min(len(candidates), settings.keep) >= PROCESSES_PAY_FROM
     with predictors.one_thread():
-        with _clock(seconds, "train"), _waking(settings.jobs if parallel else 1):
+        with _clock(seconds, "train"), work.workers.waking() if parallel else nullcontext():
             bench = bench_of(train, settings, lambda step: tell("train", step, settings.steps))
             tests = Measured.of(without_noise(test), settings.horizon)
             mlp, control = _baselines(bench, tests)
@@ -123,10 +124,13 @@ def rank(
                 for i, entry in enumerate(entries)
                 if i not in kept
             ]
-            with closing(_in_parallel(_improved, enforcement, tried, bench, tests, settings.jobs)) as results:
-                for done, row in enumerate(results, start=1):
-                    rows.append(row)
-                    tell("improve", done, len(tried))
+            results = work.each(
+                "improve", _improved, [(entry,) for entry in tried], common=(enforcement, bench, tests),
+                few=PROCESSES_PAY_FROM,
+            )  # fmt: skip
+            for done, row in enumerate(results, start=1):
+                rows.append(Row(**row))
+                tell("improve", done, len(tried))
     return Ranking(ordered(mlp, control, rows), settings, seconds)
 
 
@@ -142,62 +146,13 @@ def _baselines(bench: Bench, tests: Measured) -> tuple[Row, Row]:
     return rows[0], rows[1]
 
 
-def _improved(enforcement: Enforcement, entry: Entry, bench: Bench, tests: Measured) -> Row:
+def _improved(enforcement: Enforcement, bench: Bench, tests: Measured, entry: Entry) -> dict[str, Any]:
     with predictors.one_thread():
         found = enforcement.improved(entry, bench)
         if found is None:
-            return entry.row("diverged")
+            return asdict(entry.row("diverged"))
         row = replace(entry.row("ok"), rate=found.rate, strength=found.strength)
-        return row.with_errors(found.on_training, bench.errors(found.field, tests, found.pull))
-
-
-@contextmanager
-def _waking(jobs: int) -> Iterator[None]:
-    """Worker processes start, and import torch, while this one trains the network; joblib keeps them for later."""
-    if jobs == 1:
-        yield
-        return
-    from joblib import Parallel, delayed
-
-    started: Any = Parallel(n_jobs=jobs, return_as="generator")(delayed(_nothing)() for _ in range(jobs))
-    try:
-        yield
-        for _ in started:
-            pass
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*have been cancelled")
-            started.close()
-
-
-def _nothing() -> None:
-    """What a process does to be there."""
-
-
-def _in_parallel(
-    task: Callable[[Enforcement, Entry, Bench, Measured], Row],
-    enforcement: Enforcement,
-    entries: Sequence[Entry],
-    bench: Bench,
-    tests: Measured,
-    jobs: int,
-) -> Generator[Row]:
-    """task(enforcement, entry, bench, tests) for every entry, in order, in `jobs` processes."""
-    if jobs == 1 or len(entries) < PROCESSES_PAY_FROM:
-        yield from (task(enforcement, entry, bench, tests) for entry in entries)
-        return
-    from joblib import Parallel, delayed
-
-    results: Any = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(task)(enforcement, entry, bench, tests) for entry in entries
-    )
-    try:
-        for row in results:  # noqa: UP028, as `yield from` would close the results before the finally clause
-            yield row
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*have been cancelled")  # that is what closing is for
-            results.close()
+        return asdict(row.with_errors(found.on_training, bench.errors(found.field, tests, found.pull)))
 
 
 @contextmanager

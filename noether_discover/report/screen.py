@@ -114,6 +114,56 @@ def reasons_table(reasons: Sequence[tuple[str, str, int]]) -> RenderableType:
     return table
 
 
+def provenance_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Where a run came from, a fact a line."""
+    words = " ".join(["noether-discover", *facts["command"]])
+    machine, seconds = facts["machine"], facts["seconds"]
+    lines = [
+        f"command: {words}",
+        f"begun: {facts['begun']}",
+        f"data: {', '.join(facts['sources'])}",
+        f"digest of the data: sha256 {facts['data_digest']}",
+        f"seed: {facts['seed']}",
+        "versions: " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
+        f"machine: {machine['name']}, {machine['system']}, {machine['processors']} processors",
+        "seconds: " + (", ".join(f"{stage} {time:.1f}" for stage, time in seconds.items()) or "no stage is finished"),
+    ]
+    chosen = [("settings", facts["settings"]), ("how it was read", facts["reading"])]
+    return lines + [f"{name}: " + ", ".join(f"{k} {_plainly(v)}" for k, v in found.items()) for name, found in chosen]
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return " ".join(f"{k}={_plainly(v)}" for k, v in value.items()) or "none"
+    return "none" if value is None else str(value)
+
+
+def verification_table(found: Mapping[str, Any]) -> list[RenderableType]:
+    """What `verify` found: each law's figures as reported and as computed now."""
+    from rich.table import Table
+    from rich.text import Text
+
+    data = "the run's own data" if found["same_data"] else "other data than the run's"
+    words = "every law holds" if found["holds"] else "not every law holds"
+    if not found["laws"]:
+        return [Text(f"the run reports no law; these are {data}")]
+    table = Table(box=_box(), pad_edge=False)
+    table.add_column("law", overflow="fold", ratio=3)
+    for name in ("figure", "reported", "now"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    table.add_column("holds", overflow="fold", ratio=2)
+    for law in found["laws"]:
+        for i, figure in enumerate(law["figures"]):
+            says = "yes" if law["holds"] else f"no: {law['reason']}"
+            table.add_row(
+                f"{law['formula']}\n{law['verdict']}" if not i else "",
+                figure["name"].replace("_", " "), short(figure["reported"]), short(figure["now"]), "" if i else says,
+            )  # fmt: skip
+    return [Text(f"{words}, on {data}"), table]
+
+
 def _box() -> Any:
     from rich import box
 

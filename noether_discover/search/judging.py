@@ -9,8 +9,8 @@ Legend: F formulas, N samples, D columns, P parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
@@ -18,37 +18,54 @@ import torch
 from noether_dsl.formula import Formula
 from numpy.typing import NDArray
 
+from ..work import Work
 from . import verdicts
 from .conservation import CONSTANT, Drift, Frame, drift
 from .evidence import Evidence
-from .fitting import FIRST_STEPS, MORE_STEPS, Fits, fit, is_linear, natural_sizes, ratios, refine, values
+from .fitting import FIRST_STEPS, MORE_STEPS, fit, is_linear, natural_sizes, ratios, refine, values
 from .independence import directions
 from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, TRIVIAL, UNDEFINED, Judgement
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
-Runner = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Any]]
 
 OF_CONSTANTS = "it is made of columns that never change along a trajectory"
 MOST_FOLLOWED = 600
 RANKS_ALLOW = 1.5
 """How much larger the ratio of ranks may be than that of values."""
-CHUNK = 1024
+CHUNK, JUDGED_TOGETHER = 1024, 50
+"""Formulas that are screened, and judged, as one piece of work."""
+PROCESSES_PAY_FROM = 12
+"""Pieces below which starting processes costs more than it saves (each imports torch)."""
 
 
-def _screen_chunk(formulas: Sequence[Formula], frame: Frame, seed: int) -> Fits:
+def _screened(frame: Frame, constant: frozenset[str], seed: int, formulas: Sequence[Formula]) -> list[list[Any]]:
     torch.set_num_threads(1)
-    return fit(formulas, frame, seed)
+    fits = fit(formulas, frame, seed)
+    return [
+        _plain(_first_look(formula, parameters, float(ratio), frame, constant))
+        for formula, parameters, ratio in zip(formulas, fits.parameters, fits.ratio_F, strict=True)
+    ]
 
 
-def screened(formulas: Sequence[Formula], evidence: Evidence, run: Runner, report: Progress) -> list[Judgement]:
+def _plain(judgement: Judgement) -> list[Any]:
+    """A judgement as plain data; `_read` gives it back."""
+    verdict, reason, parameters, *figures = astuple(judgement)
+    return [verdict, reason, list(parameters), *map(float, figures)]
+
+
+def _read(plain: Sequence[Any]) -> Judgement:
+    verdict, reason, parameters, *figures = plain
+    return Judgement(verdict, reason, tuple(parameters), *figures)
+
+
+def screened(formulas: Sequence[Formula], evidence: Evidence, work: Work, report: Progress) -> list[Judgement]:
     """A first fit of every formula: not followed, without a value, or to be followed (verdict "")."""
-    frame, constant = evidence.screen_frame, evidence.constant
-    tasks = [(formulas[i : i + CHUNK], frame, evidence.seed) for i in range(0, len(formulas), CHUNK)]
+    pieces = [(formulas[i : i + CHUNK],) for i in range(0, len(formulas), CHUNK)]
+    common = evidence.screen_frame, evidence.constant, evidence.seed
     judgements: list[Judgement] = []
-    for (chunk, _, _), fits in zip(tasks, run(_screen_chunk, tasks), strict=True):
-        for formula, parameters, ratio in zip(chunk, fits.parameters, fits.ratio_F, strict=True):
-            judgements.append(_first_look(formula, parameters, float(ratio), frame, constant))
+    for chunk in work.each("screen", _screened, pieces, common=common, few=PROCESSES_PAY_FROM):
+        judgements += map(_read, chunk)
         report("fit", len(judgements), len(formulas))
     followed = [i for i, j in enumerate(judgements) if not j.verdict]
     followed.sort(key=lambda i: (max(judgements[i].ratio, CONSTANT), formulas[i].nodes))  # below it is all rounding
@@ -78,10 +95,25 @@ def _first_look(
 
 
 def judged(
-    formulas: Sequence[Formula], judgements: list[Judgement], evidence: Evidence, report: Progress
+    formulas: Sequence[Formula], judgements: Sequence[Judgement], evidence: Evidence, work: Work, report: Progress
 ) -> list[Judgement]:
     """Polish what was followed and judge it on held-out sequences, noise and random sequences."""
-    judgements, rows = _polished(formulas, judgements, evidence)
+    rows = [i for i, j in enumerate(judgements) if not j.verdict]
+    parts = [rows[k : k + JUDGED_TOGETHER] for k in range(0, len(rows), JUDGED_TOGETHER)]
+    pieces = [([formulas[i] for i in part], [_plain(judgements[i]) for i in part]) for part in parts]
+    settled, done = list(judgements), 0
+    results = work.each("judge", _judged, pieces, common=(evidence,), few=PROCESSES_PAY_FROM)
+    for part, chunk in zip(parts, results, strict=True):
+        for i, plain in zip(part, chunk, strict=True):
+            settled[i] = _read(plain)
+        done += len(part)
+        report("judge", done, len(rows))
+    return settled
+
+
+def _judged(evidence: Evidence, formulas: Sequence[Formula], first: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    torch.set_num_threads(1)
+    judgements, rows = _polished(formulas, [_read(plain) for plain in first], evidence)
     sequence_N = evidence.sequences.sequence_numbers
     left = []
     for i in rows:
@@ -107,10 +139,9 @@ def judged(
     judgements = _settled(judgements, sorted(set(left) - set(promising)), lambda j: True)
     exact = [judgements[i].noise_chi2 <= limit for i in promising]
     random = _random_ratios([formulas[i] for i in promising], exact, evidence)
-    for done, (i, least) in enumerate(zip(promising, random, strict=True)):
+    for i, least in zip(promising, random, strict=True):
         judgements[i] = _final(formulas[i], replace(judgements[i], ratio_random=least), evidence, limit)
-        report("judge", done, len(promising))
-    return judgements
+    return list(map(_plain, judgements))
 
 
 def _random_ratios(formulas: Sequence[Formula], exact: Sequence[bool], evidence: Evidence) -> list[float]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from noether_dsl.formula import Formula
 from noether_dsl.grammar import Grammar
 
 from ..data.constants import constant_columns
+from ..work import HERE, Work
 from .evidence import Evidence
-from .judging import Progress, Runner, judged, judged_by_paper, screened, with_constraints
+from .judging import Progress, judged, judged_by_paper, screened, with_constraints
 from .known import LAW, Sum
 from .laws import Law, stated
 from .significance import p_value
@@ -34,11 +34,6 @@ class Search:
     sums: Sums = NO_SUMS
 
 
-def serially(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
-    """Run tasks one after the other, in order."""
-    return (function(*task) for task in tasks)
-
-
 def search(
     formulas: Sequence[Formula],
     grammar: Grammar,
@@ -48,7 +43,7 @@ def search(
     alpha: float = ALPHA,
     thorough: bool = True,
     constraints: Sequence[Sum] = (),
-    run: Runner = serially,
+    work: Work = HERE,
     progress: Progress | None = None,
 ) -> Search:
     """Judge every formula and every sum of small terms, and state the laws.
@@ -59,7 +54,7 @@ def search(
     thorough: judge whole formulas even where sums were found and more than two columns move; their forms of the laws,
         and laws that are no sums, cost more time than the sums.
     constraints: that are known already; see `summed`.
-    run: runs tasks in order, in processes if it likes; the result does not depend on it.
+    work: who does it, and what was done before; the result does not depend on it.
     progress: called with (stage, done, total).
     """
     report = progress or (lambda stage, done, total: None)
@@ -72,11 +67,11 @@ def search(
             skipped = Judgement(NOT_JUDGED, "sums of small terms are conserved; --max-nodes judges whole formulas too")
             laws = tuple(laws_of_sums(sums, grammar, evidence))
             return Search((skipped,) * len(formulas), laws, sums)
-    judgements = screened(formulas, evidence, run, report)
+    judgements = screened(formulas, evidence, work, report)
     if rule == "paper":
         judgements = judged_by_paper(formulas, judgements, evidence, report)
     else:
-        judgements = judged(formulas, judgements, evidence, report)
+        judgements = judged(formulas, judgements, evidence, work, report)
         judgements = with_constraints(formulas, judgements, evidence)
     judgements, laws = stated(formulas, judgements, grammar, evidence)
     report("judge", 1, 1)

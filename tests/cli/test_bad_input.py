@@ -202,7 +202,7 @@ NO_RUNS: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text(TABLE), "is no run file of noether-discover; begin a run with"),
     "empty": (lambda path: path.write_text(""), "is empty, and no run file"),
     "truncated": (cut, "is damaged (database disk image is malformed)"),
-    "version": (of_the_future, "was written by another version (format 99, this is 1)"),
+    "version": (of_the_future, "was written by another version (format 99, this is 2)"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "is a folder; name a run file in it"),
 }
 
@@ -268,7 +268,7 @@ def test_an_interruption_is_one_sentence(
     monkeypatch.setattr("noether_discover.data.tables.read_tables_with_notes", interrupted)
     found = told("discover", "good.csv")
     assert found.code == 130
-    assert found.errors == ["interrupted; a run file keeps the stages that were finished"]
+    assert found.errors == ["interrupted; a run file (-o) keeps what was finished, and --resume goes on with it"]
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_user(

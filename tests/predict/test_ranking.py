@@ -10,6 +10,7 @@ from noether_dsl.units import Unit
 
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.predict.ranking import PROCESSES_PAY_FROM, Candidate, RankingSettings, rank
+from noether_discover.work import Work, Workers
 
 SMALL = RankingSettings(hidden=40, steps=1200, epochs=60, seed=1)
 
@@ -106,7 +107,7 @@ def test_the_table_is_the_same_for_any_number_of_jobs(data):
     candidates = [TRUE, WRONG, UNDEFINED, CONSTANT, STEEP, dataclasses.replace(WRONG, name="soft", approximate=True)]
     assert len(candidates) >= PROCESSES_PAY_FROM
     alone = rank(*data, candidates, quick)
-    together = rank(*data, candidates, dataclasses.replace(quick, jobs=2))
+    together = rank(*data, candidates, quick, work=Work(Workers(2)))
     assert alone.rows == together.rows
 
 
@@ -150,4 +151,4 @@ def test_progress_is_told_and_ctrl_c_passes_through(data):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rank(*data, [TRUE, WRONG], dataclasses.replace(quick, jobs=2), progress=interrupt)
+        rank(*data, [TRUE, WRONG], quick, progress=interrupt, work=Work(Workers(2)))

@@ -239,7 +239,7 @@ def test_the_same_seed_gives_the_same_answer_for_any_jobs(
     noisy_pendulum: Trajectories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("noether_discover.search.judging.CHUNK", 400)
-    monkeypatch.setattr("noether_discover.stages.PROCESSES_PAY_FROM", 2)
+    monkeypatch.setattr("noether_discover.search.judging.PROCESSES_PAY_FROM", 2)
     one, two = (
         discover(noisy_pendulum, rank=False, strict_angles=True, max_nodes=6, jobs=jobs).to_json() for jobs in (1, 2)
     )

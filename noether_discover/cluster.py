@@ -1,0 +1,61 @@
+"""A cluster is joblib's Dask backend: the pieces go to the workers of a scheduler that the user names.
+
+What is common to a step's pieces (data, grammar) travels once per worker: the backend scatters large arguments that it
+meets again, and sends keys for them from then on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import WorkError
+
+WAIT = 10.0
+"""Seconds after which a scheduler or its workers are taken for absent."""
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Within, joblib's work is done by the cluster of the scheduler at `address` (tcp://host:8786).
+
+    Raises WorkError when Dask is not installed, the scheduler does not answer, has no workers, or goes away.
+    """
+    try:
+        from distributed import Client
+        from distributed.comm import CommClosedError
+    except ImportError as problem:
+        raise WorkError(
+            "--cluster needs Dask, which is not installed; pip install 'noether-discover[cluster]'"
+        ) from problem
+    from joblib import parallel_config
+
+    gone = f"the scheduler at {address} is gone; a run file keeps what was finished, and --resume goes on without it"
+    try:
+        client = Client(address, timeout=WAIT, set_as_default=True)
+    except (OSError, TimeoutError, ValueError) as problem:
+        raise WorkError(
+            f"--cluster {address}: no scheduler answers there; start one with `dask scheduler` and workers with "
+            f"`dask worker {address}`"
+        ) from problem
+    try:
+        if not client.scheduler_info()["workers"]:
+            try:
+                client.wait_for_workers(1, timeout=WAIT)
+            except TimeoutError as problem:
+                raise WorkError(
+                    f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`"
+                ) from problem
+        with parallel_config("dask"):
+            yield
+    except (CommClosedError, ConnectionError, TimeoutError) as problem:
+        raise WorkError(gone) from problem
+    except Exception as problem:
+        if type(problem).__name__ in ("FutureCancelledError", "CancelledError", "FuturesCancelledError"):
+            raise WorkError(gone) from problem
+        raise
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            client.close(timeout=WAIT)
