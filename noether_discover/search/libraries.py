@@ -104,7 +104,7 @@ def _norms(k: Kinds) -> list[Term]:
             if k.alike(*chosen):
                 r = node("sqrt", distance2((s, None) for s in chosen))
                 own += [Term(node("inverse", r), 3.0), Term(r, 8.0)]
-                if not k.typed:
+                if k.pure(*chosen):
                     own.append(Term(node("log", r), 8.0))
     return _with(own, k) if len(own) <= 60 else []
 
@@ -162,7 +162,8 @@ def _inverse_differences(k: Kinds) -> list[Term]:
         if k.alike(a, b):
             d = node("abs", node("sub", variable(a), variable(b)))
             own += [Term(node("inverse", d), 3.0), Term(node("inverse", node("square", d)), 3.5)]
-            own.append(Term(node("log", d), 3.0))
+            if k.pure(a, b):
+                own.append(Term(node("log", d), 3.0))
     return _with(own, k)
 
 
@@ -184,7 +185,8 @@ def _planar_distances(k: Kinds) -> list[Term]:
     own = []
     for axes in _planar_pairs(k):
         d2 = distance2(axes)
-        own.append(Term(node("log", d2), 3.0))
+        if k.pure(*axes[0], *axes[1]):
+            own.append(Term(node("log", d2), 3.0))
         if not k.rates:
             continue
         own.append(Term(node("inverse", node("sqrt", d2)), 3.5))

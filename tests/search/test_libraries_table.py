@@ -1,13 +1,17 @@
-"""The table of libraries in docs/laws.md is that of the code."""
+"""The table of libraries in docs/laws.md is that of the code; and their terms fit the columns."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from noether_dsl.dimension import PURE
+from noether_dsl.reading import dimension_of
 
-from noether_discover.search.kinds import Kinds
-from noether_discover.search.libraries import _MAKERS, vector_libraries
+from noether_discover.data.systems import names, simulate
+from noether_discover.search.kinds import Kinds, kinds_of
+from noether_discover.search.libraries import _MAKERS, libraries, vector_libraries
+from noether_discover.stages import Settings, grammar_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "laws.md"
 SPACE = tuple(f"{name}_{axis}" for name in ("q", "r", "v", "u") for axis in "xyz")
@@ -22,3 +26,16 @@ def test_every_library_is_in_the_table_and_no_other() -> None:
     of_vectors = {library.name.removesuffix(" in space") for library in vector_libraries(kinds)}
     assert len(rows) == len(set(rows))
     assert set(rows) == {name for name, _ in _MAKERS} | of_vectors
+
+
+@pytest.mark.parametrize("system", names())
+@pytest.mark.parametrize("hints", [True, False])
+def test_every_term_fits_the_units_of_the_columns(system: str, hints: bool) -> None:
+    """As formulas do: no logarithm of a length, no sum of a length and a time."""
+    data = simulate(system, trajectories=8, samples=30, hints=hints)
+    kinds = kinds_of(data)
+    grammar = grammar_of(data, Settings(strict_angles=hints and bool(kinds.angles)))
+    for library in libraries(kinds):
+        terms = library.terms if library.soft is None else library.soft(1.0)
+        for term in terms:
+            assert dimension_of(term.formula, grammar.dimensions, grammar.angle) is not None, term
