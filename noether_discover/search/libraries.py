@@ -131,7 +131,7 @@ def _exponential_differences(k: Kinds) -> list[Term]:
     own = [
         Term(node("exp", node("sub", variable(a), variable(b))), 3.0)
         for a, b in permutations(k.positions, 2)
-        if k.alike(a, b) and (k.pure(a) or not k.typed)
+        if k.alike(a, b) and k.pure(a, b)
     ]
     return monomials(k.velocities, 2) + own if own else []
 
@@ -139,7 +139,7 @@ def _exponential_differences(k: Kinds) -> list[Term]:
 def _moving_exponentials(k: Kinds) -> list[Term]:
     own = []
     for a, b in permutations(k.positions, 2):
-        if k.alike(a, b) and (k.pure(a) or not k.typed):
+        if k.alike(a, b) and k.pure(a, b):
             e = node("exp", node("sub", variable(a), variable(b)))
             own += [Term(product(variable(v), e), 4.0) for v in k.velocities]
     return monomials(k.velocities, 3) + own if own else []
