@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .data.constants import Constant, constants_of
 from .data.derived import with_derived
 from .data.groups import regrouped
+from .data.reduction import reduced
 from .data.tables import USUAL, ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
 from .report.wording import law_sentence, plain_law
@@ -193,21 +194,22 @@ def run_stages(
     enumeration = enumerated(trajectories, settings, progress)
     clock.lap("enumerate")
     if run is None:
-        return _computed(evidence, settings, enumeration, clock, rank, progress, stop)
+        return _computed(trajectories, evidence, settings, enumeration, clock, rank, progress, stop)
     with _begun(run, trajectories, settings, resume, sources, reading) as file:
         if not file.has("enumerate"):
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
         clock.lap("save")
         if not file.has("fit"):
-            evidence = _fit(file, evidence, settings, enumeration, clock, progress, stop, resume=True)
+            _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume=True)
         if rank and not file.has("rank"):
-            _rank(file, evidence.runs, settings, clock, progress, stop, resume=True)
+            _rank(file, trajectories, settings, clock, progress, stop, resume=True)
         file.finished()
     found = load(run)
     return replace(found, seconds={**found.seconds, **clock.seconds})
 
 
 def _computed(
+    trajectories: Trajectories,
     evidence: Evidence,
     settings: Settings,
     enumeration: Enumeration,
@@ -218,8 +220,7 @@ def _computed(
 ) -> Discovery:
     """The stages after the enumeration, nothing kept."""
     work = _work(settings, None, stop)
-    evidence, found, answer = searched(evidence, enumeration, settings, progress, work)
-    trajectories = evidence.runs
+    evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
     clock.lap("fit")
     rows: list[dict[str, Any]] = []
@@ -231,6 +232,7 @@ def _computed(
 
 def _fit(
     file: RunFile,
+    trajectories: Trajectories,
     evidence: Evidence,
     settings: Settings,
     enumeration: Enumeration,
@@ -238,15 +240,14 @@ def _fit(
     progress: Progress | None,
     stop: Stop | None,
     resume: bool | None,
-) -> Evidence:
-    """The fit stage, kept piece by piece; what was judged by."""
+) -> None:
+    """The fit stage, kept piece by piece."""
     file.under_way("fit", settings, resume)
-    evidence, found, answer = searched(evidence, enumeration, settings, progress, _work(settings, file, stop))
-    trajectories = evidence.runs
+    work = _work(settings, file, stop)
+    evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
     clock.lap("fit")
     file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"], settings)
-    return evidence
 
 
 def _rank(
@@ -361,7 +362,7 @@ def assembled(
         columns=trajectories.symbols,
         scales=tuple(unit.scale for unit in trajectories.units),
         column_units=tuple(str(unit) for unit in trajectories.units),
-        parameters=tuple(_plain_constant(one) for one in constants_of(trajectories) if one.differs),
+        parameters=tuple(_plain_constant(one) for one in constants_of(reduced(trajectories, 0)) if one.differs),
         vectors=dict(trajectories.vectors),
     )
 
@@ -412,7 +413,8 @@ def fit_again(
         clock = Clock()
         enumeration = enumerated(trajectories, settings, progress)
         clock.lap("enumerate")
-        _fit(file, gathered(trajectories, settings), settings, enumeration, clock, progress, stop, resume)
+        evidence = gathered(trajectories, settings)
+        _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume)
         file.finished()
     return load(path)
 

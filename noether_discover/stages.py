@@ -207,10 +207,12 @@ class Answer:
 
 
 def gathered(trajectories: Trajectories, settings: Settings) -> Evidence:
-    """The data made ready for judgement, as the settings say."""
+    """The data, or the part of them that is searched, made ready for judgement as the settings say."""
+    from .data.reduction import reduced
     from .search.evidence import gather
 
-    return gather(trajectories, window=settings.window, share=settings.share, seed=settings.seed)
+    part = reduced(trajectories, settings.seed)
+    return gather(part, window=settings.window, share=settings.share, seed=settings.seed)
 
 
 def searched(
@@ -219,8 +221,11 @@ def searched(
     settings: Settings,
     progress: Progress | None = None,
     work: Work = HERE,
+    everything: Trajectories | None = None,
 ) -> tuple[Evidence, Search, Answer]:
     """Judge every formula of the enumeration, and answer.
+
+    everything: the data that the evidence is a part of, where it is one; they judge the laws that the part proposes.
 
     Where nothing is conserved along whole trajectories that are long, windows of about a period are judged too: damping
     takes an approximate law away over many periods, not over one.
@@ -242,7 +247,8 @@ def searched(
             work=work.under(part),
             progress=progress,
         )
-        return evidence, found, _answer(found, enumeration, evidence)
+        found = _on_everything(found, evidence, everything, progress)
+        return evidence, found, _answer(found, enumeration, evidence, everything)
 
     first = judged("fit", evidence)
     window = windows_worth_trying(first[0]) if settings.window is None and first[2].verdict in _NOTHING else None
@@ -255,13 +261,32 @@ def searched(
     # what holds in windows, and not along the whole trajectories that were judged first, is no more than approximate
     laws = tuple(replace(law, verdict=APPROXIMATE) if law.verdict == LAW else law for law in second[1].laws)
     found = replace(second[1], laws=laws)
-    return second[0], found, _answer(found, enumeration, second[0])
+    return second[0], found, _answer(found, enumeration, second[0], everything)
+
+
+def _on_everything(
+    found: Search, evidence: Evidence, everything: Trajectories | None, progress: Progress | None
+) -> Search:
+    """What was found in a part of the data, as all of them judge it."""
+    from .search.everything import on_everything
+    from .search.verdicts import NOT_CONSERVED
+
+    if everything is None or everything.samples == evidence.runs.samples or not found.laws:
+        return found
+    tell = progress or (lambda stage, done, total: None)
+    windows = evidence.window is not None
+    laws = on_everything(
+        found.laws, everything, evidence.noise_D, windows, lambda done, total: tell("everything", done, total)
+    )
+    return replace(found, laws=tuple(law for law in laws if law.verdict != NOT_CONSERVED))
 
 
 _NOTHING = ("NONE", "UNDECIDED")
 
 
-def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answer:
+def _answer(
+    found: Search, enumeration: Enumeration, evidence: Evidence, everything: Trajectories | None = None
+) -> Answer:
     from .search import verdicts
     from .search.existence import least_ratio_of_polynomials
     from .search.material import noise_share
@@ -278,6 +303,8 @@ def _answer(found: Search, enumeration: Enumeration, evidence: Evidence) -> Answ
             number = "one quantity is" if len(laws) == 1 else f"{len(laws)} functionally independent quantities are"
             if evidence.window is not None:
                 words += f", judged in windows of {evidence.window} samples"
+            if everything is not None and everything.samples > evidence.runs.samples:
+                words += f" along all {everything.samples:,} samples, found in {evidence.runs.samples:,} of them"
             return Answer(verdict, f"{number} {words}, of {what}", by_verdict)
     if found.sums.unsure:
         best = min(found.sums.unsure, key=lambda s: s.p_value)

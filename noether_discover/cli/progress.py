@@ -10,6 +10,7 @@ from ..stages import Progress
 
 _WORDS = {
     "enumerate": "enumerating", "fit": "fitting", "judge": "judging",
+    "sums": "searching sums of terms", "everything": "judging on all data",
     "train": "training the predictor", "screen": "enforcing each law", "improve": "training with each law",
 }  # fmt: skip
 
