@@ -1,14 +1,14 @@
 """A cluster is joblib's Dask backend: the pieces go to the workers of a scheduler that the user names.
 
-What is common to a step's pieces (data, grammar) travels once per worker: the backend scatters large arguments that it
-meets again, and sends keys for them from then on.
+What is common to a step's pieces (data, grammar) travels once per worker; from then on keys are sent for it.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from .errors import WorkError
 
@@ -17,8 +17,10 @@ WAIT = 10.0
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
+def connected(address: str, common: Sequence[Any] = ()) -> Iterator[None]:
     """Within, joblib's work is done by the cluster of the scheduler at `address` (tcp://host:8786).
+
+    common: arguments that many pieces have; objects among them are sent to every worker now.
 
     Raises WorkError when Dask is not installed, the scheduler does not answer, has no workers, or goes away.
     """
@@ -47,7 +49,7 @@ def connected(address: str) -> Iterator[None]:
                 raise WorkError(
                     f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`"
                 ) from problem
-        with parallel_config("dask"):
+        with parallel_config("dask", scatter=[one for one in common if hasattr(one, "__dict__")] or None):
             yield
     except (CommClosedError, ConnectionError, TimeoutError) as problem:
         raise WorkError(gone) from problem

@@ -104,7 +104,7 @@ class Workers:
     ) -> Generator[tuple[int, Any]]:
         from joblib import Parallel, delayed
 
-        tasks = [delayed(_numbered)(number, function, common, piece) for number, piece in pieces.items()]
+        tasks = [delayed(_numbered)(number, function, *common, *piece) for number, piece in pieces.items()]
         with self._place(common) as jobs:
             results: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
             with _closing_quietly(results):
@@ -117,7 +117,7 @@ class Workers:
             return
         from .cluster import connected
 
-        with connected(self.cluster):
+        with connected(self.cluster, common):
             yield -1
 
     @contextmanager
@@ -129,7 +129,7 @@ class Workers:
         from joblib import Parallel, delayed
 
         started: Any = Parallel(n_jobs=self.jobs, return_as="generator")(
-            delayed(_numbered)(number, _nothing, (), ()) for number in range(self.jobs)
+            delayed(_numbered)(number, _nothing) for number in range(self.jobs)
         )
         with _closing_quietly(started):
             yield
@@ -188,12 +188,12 @@ HERE = Work()
 _ignoring = threading.local()
 
 
-def _numbered(number: int, function: Callable[..., Any], common: Piece, piece: Piece) -> tuple[int, Any]:
+def _numbered(number: int, function: Callable[..., Any], *arguments: Any) -> tuple[int, Any]:
     """A piece in a worker, which leaves it to the process that asked what to do about Ctrl-C."""
     if threading.current_thread() is threading.main_thread() and not hasattr(_ignoring, "done"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _ignoring.done = True
-    return number, function(*common, *piece)
+    return number, function(*arguments)
 
 
 def _nothing() -> None:
@@ -206,5 +206,5 @@ def _closing_quietly(results: Any) -> Iterator[None]:
         yield
     finally:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*have been cancelled")  # that is what closing is for
+            warnings.filterwarnings("ignore", "(?s).*(have been cancelled|but not used)")  # that is what closing is for
             results.close()
