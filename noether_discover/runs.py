@@ -166,7 +166,8 @@ class RunFile:
             self._db.execute("COMMIT")
         except sqlite3.Error as problem:
             self._roll_back()
-            raise RunFileError(f"{self.path}: cannot be written ({problem})") from problem
+            advice = "; make room and go on with --resume" if _is_of_the_disk(problem) else ""
+            raise RunFileError(f"{self.path}: cannot be written ({problem}){advice}") from problem
         except BaseException:
             self._roll_back()
             raise
@@ -205,9 +206,9 @@ class RunFile:
         except sqlite3.OperationalError as problem:
             if "no such table" in str(problem):
                 self._need(stage)
-            raise RunFileError(f"{self.path}: cannot be read ({problem})") from problem
+            raise RunFileError(f"{self.path}: {_told(problem)}") from problem
         except (sqlite3.DatabaseError, UnicodeError) as problem:
-            raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
+            raise RunFileError(f"{self.path}: {_told(problem)}") from problem
 
     def _need(self, stage: str) -> None:
         """Raises RunFileError when a stage is not finished, and names the command that does it."""
@@ -522,15 +523,14 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
         if start != _SQLITE:
             what = "is empty, and no run file" if not start else "is no run file of noether-discover"
             raise RunFileError(f"{path}: {what}{advice or '; begin a run with `noether-discover enumerate DATA.csv`'}")
-        address = f"{path.absolute().as_uri()}?mode=rw"  # ro would leave the companions of a write-ahead log behind
-        with closing(sqlite3.connect(address, uri=True)) as db:
+        with closing(_connected(path)) as db:
             mark = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except OSError as problem:
         raise RunFileError(f"{path}: cannot be opened ({problem.strerror}){advice}") from problem
     except (sqlite3.Error, UnicodeError) as problem:
-        raise RunFileError(f"{path}: is damaged ({problem}){advice}") from problem
+        raise RunFileError(f"{path}: {_told(problem)}{advice}") from problem
     if mark != MARK:
         raise RunFileError(f"{path}: is a database, but no run file of noether-discover{advice}")
     if version != VERSION and not replacing:
@@ -538,12 +538,27 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
     return int(version)
 
 
+def _is_of_the_disk(problem: Exception) -> bool:
+    """Whether a disk is full or failing, rather than a file damaged: a log beside the file needs room even to read."""
+    name = getattr(problem, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_IOERR", "SQLITE_FULL"))
+
+
+def _told(problem: Exception) -> str:
+    """What a failed reading says of the file."""
+    if _is_of_the_disk(problem):
+        return f"cannot be read ({problem}); is the disk full?"
+    if getattr(problem, "sqlite_errorname", "").startswith(("SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_READONLY")):
+        return f"cannot be opened ({problem}); copy it to a place that can be written"
+    return f"is damaged ({problem})"
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     """A connection; one that only reads where nothing can be written beside the file."""
     log = path.with_name(path.name + "-wal")
-    if path.exists() and not log.exists() and not os.access(path.parent, os.W_OK):
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
-    return sqlite3.connect(path, isolation_level=None)
+    alone = path.exists() and not log.exists() and not os.access(path.parent, os.W_OK)
+    address = f"{path.absolute().as_uri()}?{'mode=ro&immutable=1' if alone else 'mode=rwc'}"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
 
 
 def _packed(array: np.ndarray) -> bytes:

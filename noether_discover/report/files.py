@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OptionError
@@ -19,5 +20,6 @@ def write_whole(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, target)
     except OSError as problem:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a file system that is read only there is nothing, and no removing it either
+            temporary.unlink(missing_ok=True)
         raise OptionError(f"{path}: cannot be written ({problem.strerror}); choose another place with -o") from problem
