@@ -14,7 +14,7 @@ import noether_discover
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
 FLOORS = [
-    "errors", "cluster", "work", "data", "systems", "search", "predict", "report", "video", "stages", "runs",
+    "errors", "placing", "cluster", "work", "data", "systems", "search", "predict", "report", "video", "stages", "runs",
     "discovery", "forecasts", "verification", "cli",
 ]  # fmt: skip
 """A floor uses only the floors above it in this list."""

@@ -106,7 +106,7 @@ def discover(
             reading=reading, progress=tell, stop=stop,
         )  # fmt: skip
     if latex:
-        from ..report.files import write_whole
+        from ..placing import write_whole
 
         write_whole(latex, found.to_latex(standalone=True))
     _print(found, as_json)
@@ -236,8 +236,8 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
 def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
     """Write the laws: as a table with their ranking, or as Python code with units in its docstrings."""
     from ..discovery import load
+    from ..placing import write_whole
     from ..report.export import FORMATS
-    from ..report.files import write_whole
 
     if standalone and kind != "latex":
         raise click.UsageError("--standalone is for --format latex")
@@ -366,7 +366,7 @@ def predict(
     network without them.
     """
     from ..forecasts import forecast
-    from ..report.files import write_whole
+    from ..placing import write_whole
     from ..report.wording import short
     from . import progress
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 from noether_dsl.units import Unit
 
 from ..errors import DataError
+from ..placing import placed
 from .derived import measured
 from .headers import TIME_NAMES, TRAJECTORY_NAMES, format_header, rate_name
 from .trajectories import Trajectories
@@ -47,14 +47,6 @@ def write_csv(trajectories: Trajectories, path: str | Path) -> None:
             rate = Unit(unit.dimension / trajectories.time_unit.dimension)
             data[format_header(rate_name(name, time), rate)] = v
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     packing: Any = "gzip" if target.suffix == ".gz" else None
-    try:
+    with placed(target, DataError) as temporary:
         pd.DataFrame(data).to_csv(temporary, index=False, lineterminator="\n", compression=packing)
-        temporary.replace(target)
-    except OSError as problem:
-        raise DataError(
-            f"{target}: cannot be written ({problem.strerror or problem}). Name another place."
-        ) from problem
-    finally:
-        temporary.unlink(missing_ok=True)

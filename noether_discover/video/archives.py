@@ -81,6 +81,8 @@ def _loaded(path: Path) -> dict[str, Array]:
 
 def _damaged(path: Path, problem: Exception) -> DataError:
     reason = getattr(problem, "strerror", None) or str(problem).partition("\n")[0] or "it ends too soon"
+    if isinstance(problem, SyntaxError) or "malformed node" in reason:  # ast's words, about our machine's memory
+        reason = "its header is damaged"
     return DataError(f"{path}: cannot be read as {path.suffix.lstrip('.').lower()} ({reason}). Write it again.")
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NoetherError, OptionError, RunFileError
+from ..placing import placed
 from .extras import extra
 from .training import Training
 
@@ -31,7 +32,7 @@ SHARE = 0.1
 
 def write_json(path: Path, facts: Any) -> None:
     """Strict JSON; numbers that are not finite become null."""
-    with _replacing(path) as temporary:
+    with placed(path, sure=True) as temporary:
         temporary.write_text(json.dumps(finite(facts), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -51,7 +52,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     writer = csv.DictWriter(text, columns, restval="", extrasaction="raise", lineterminator="\n")
     writer.writeheader()
     writer.writerows([{name: "" if value is None else value for name, value in row.items()} for row in rows])
-    with _replacing(path) as temporary:
+    with placed(path, sure=True) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
@@ -70,7 +71,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     """Tensors by name, and plain data in the file's header. Raises OptionError when the place cannot be written."""
     safetensors = extra("safetensors.torch", "keeping weights")
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with _replacing(path) as temporary:
+    with placed(path, sure=True) as temporary:
         header = {"facts": json.dumps(finite(facts), allow_nan=False)}
         temporary.write_bytes(safetensors.save(own, metadata=header))  # save_file would let nobody else read it
 
@@ -86,21 +87,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  (no mapping)
     except (OSError, ValueError, safetensors.SafetensorError) as problem:
         raise RunFileError(f"{path}: is damaged ({problem}); delete it, and that part is trained again") from problem
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside the target that is put in its place when all of it is on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as problem:
-        raise OptionError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -201,6 +201,8 @@ def load_config(source: str | Path, sets: Sequence[str] = (), device: str | None
         raise OptionError(f"{origin}: cannot be read ({problem.strerror})") from problem
     except tomllib.TOMLDecodeError as problem:
         raise OptionError(f"{origin}: is not TOML: {problem}") from problem
+    except (ValueError, RecursionError) as problem:  # tomllib's own, for thousands of digits or brackets
+        raise OptionError(f"{origin}: holds a number or a list that is too long to be read. Correct it.") from problem
     if isinstance(table.get("arms"), Mapping):
         table["arms"] = _names_of_arms(table["arms"], origin)
     written: set[str] = set()
@@ -311,6 +313,8 @@ def _set(table: dict[str, Any], word: str, written: set[str]) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
+    except (ValueError, RecursionError) as problem:  # as in load_config
+        raise OptionError(f"--set {place.strip()}: the value is too long to be read") from problem
     if parts == ["arms", "names"]:
         parts = ["arms"]
     section = table

@@ -9,7 +9,6 @@ arms differ in line style as well.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import DataError, OptionError
+from ..placing import placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -277,11 +277,5 @@ def _save(figure: Figure, path: str | Path, dpi: int = DPI) -> None:
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
         raise OptionError(f'{path}: pictures are written as {", ".join(SUFFIXES)}; "{target.suffix}" is none of them')
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with placed(target) as temporary:
         figure.savefig(temporary, format=suffix[1:], dpi=dpi)
-        os.replace(temporary, target)
-    except OSError as problem:
-        raise OptionError(f"{path}: cannot be written ({problem.strerror}); choose another place") from problem
-    finally:
-        temporary.unlink(missing_ok=True)

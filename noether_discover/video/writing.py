@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
+from ..placing import placed
 from .clips import Clips
 from .extras import extra
 
@@ -38,7 +36,7 @@ def write_clips(path: str | Path, clips: Clips) -> None:
     if clips.fps is not None:
         arrays["fps"] = np.array(clips.fps, float)
     arrays |= {f"fact_{name}": np.array(words, str) for name, words in clips.facts.items()}
-    with _placed(path) as temporary, temporary.open("wb") as file:
+    with placed(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -57,7 +55,7 @@ def write_video(path: str | Path, frames: Array, fps: float = 15, *, magnify: in
     large = np.pad(large, ((0, 0), (0, large.shape[1] % 2), (0, large.shape[2] % 2), (0, 0)), mode="edge")
     colour = np.broadcast_to(large, (*large.shape[:3], 3)) if frames.shape[3] == 1 else large
     rate = Fraction(fps).limit_denominator(1001)
-    with _placed(path) as temporary:
+    with placed(path) as temporary:
         try:
             with av.open(str(temporary), "w") as container:
                 stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
@@ -69,24 +67,6 @@ def write_video(path: str | Path, frames: Array, fps: float = 15, *, magnify: in
         except (av.error.FFmpegError, ValueError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise OptionError(f"{path}: cannot be written as a video ({reason}); choose a name like clip.mp4") from None
-
-
-@contextmanager
-def _placed(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside the target, with its suffix, that becomes the target when all went well.
-
-    Raises OptionError with the reason when the place cannot be written.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise OptionError(f"{path}: cannot be written ({reason}); choose another place") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _padded(rows: tuple[Array, ...]) -> Array:
