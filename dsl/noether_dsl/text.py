@@ -16,14 +16,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, rank_clash, variable, vector
-from .operators import OPERATORS
+from .operators import ATOM, OPERATORS
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|`(?P<quoted>[^`]+)`"
+    r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|`(?P<quoted>[^`]+)`"
     r"|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>\*\*|[-+*/^(),]))"
 )
+_LONGEST = 80_000  # characters
+_SHOWN = 120  # characters of a text that a message repeats
 _DEEPEST = 100  # nested parts of a text
 _LARGEST = 300  # nodes; both limits together keep every recursion over a parsed formula within Python's own
+_TOO_DEEP = f"more than {_DEEPEST} nested parts; no formula is that deep"
 _INFIX = {"+": ("add", 1), "-": ("sub", 1), "*": ("mul", 2), "/": ("div", 2)}
 _POWER = 4
 
@@ -48,6 +51,7 @@ class _Part:
     number: float | None = None  # set while the part is a bare number, so that exponents and signs can be read
     nodes: int = 1
     rank: int = 0
+    deep: int = 1  # nested parts of the formula as it is written again
 
 
 Inputs = Iterable[str] | Callable[[str], bool] | None
@@ -95,13 +99,15 @@ class _Parser:
             f"{name}.{axis}": s for name, own in vectors.items() for axis, s in zip(COMPONENTS, own, strict=False)
         }
         self.components = {symbol: symbol for symbol in dotted.values()} | dotted
+        if len(text) > _LONGEST:
+            raise FormulaError(f'"{text[:20]}..." has {len(text)} characters; no formula is that long')
         self.tokens: list[tuple[str, str, int]] = []
-        at = 0
-        while text[at:].strip():
+        at, end = 0, len(text.rstrip())
+        while at < end:
             match = _TOKEN.match(text, at)
             if match is None or match.lastgroup is None:
                 at = len(text) - len(text[at:].lstrip())
-                raise FormulaError(f'cannot read "{text[at:].strip()[:12]}" at position {at + 1} of "{text}"')
+                raise FormulaError(f'cannot read "{text[at:].strip()[:12]}" at position {at + 1} of "{self.shown(at)}"')
             self.tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
             at = match.end()
         self.tokens.append(("end", "", len(text)))
@@ -115,8 +121,15 @@ class _Parser:
 
     def fail(self, wanted: str = "") -> None:
         kind, token, at = self.tokens[self.at]
-        found = "the end" if kind == "end" else f'"{token}"'
-        raise FormulaError(f'{found} at position {at + 1} of "{self.text}" was not expected{wanted}')
+        found = "the end" if kind == "end" else f'"{token if len(token) <= _SHOWN else token[:20] + "..."}"'
+        raise FormulaError(f'{found} at position {at + 1} of "{self.shown(at)}" was not expected{wanted}')
+
+    def shown(self, at: int) -> str:
+        """The text as a message repeats it: of a long one what stands around a position."""
+        if len(self.text) <= _SHOWN:
+            return self.text
+        begin, end = max(at - _SHOWN // 2, 0), at + _SHOWN // 2
+        return f"{'...' * (begin > 0)}{self.text[begin:end]}{'...' * (end < len(self.text))}"
 
     def take(self, sign: str) -> bool:
         if self.tokens[self.at][:2] == ("sign", sign):
@@ -127,7 +140,7 @@ class _Parser:
     def expression(self, loosest: int) -> _Part:
         self.deep += 1
         if self.deep > _DEEPEST:
-            raise FormulaError(f"more than {_DEEPEST} nested parts; no formula is that deep")
+            raise FormulaError(_TOO_DEEP)
         left = self.prefix()
         while True:
             kind, token, _ = self.tokens[self.at]
@@ -203,7 +216,8 @@ class _Parser:
         try:
             return _number(base.number ** int(value))
         except ArithmeticError as problem:
-            raise FormulaError(f'{base.number:g}**{value:g} in "{self.text}" is no number') from problem
+            said = self.shown(self.tokens[self.at][2])
+            raise FormulaError(f'{base.number:g}**{value:g} in "{said}" is no number') from problem
 
 
 def _number(value: float) -> _Part:
@@ -233,8 +247,22 @@ def _applied(name: str, *parts: _Part) -> _Part:
     formula = node(name, *(part.formula for part in parts))
     if formula.operands[0] is not parts[0].formula:
         parts = parts[::-1]
+    deep = _nested(name, parts)
+    if deep > _DEEPEST:
+        raise FormulaError(_TOO_DEEP)
     names = tuple(name for part in parts for name in part.names)
-    return _Part(formula, names, tuple(value for part in parts for value in part.values), None, nodes, rank)
+    return _Part(formula, names, tuple(value for part in parts for value in part.values), None, nodes, rank, deep)
+
+
+def _nested(name: str, parts: Sequence[_Part]) -> int:
+    """How many nested parts an operator over these parts has when it is written: x - (y - z) has three."""
+    row = OPERATORS[name]
+    begins = row.text.startswith("{")  # with its first operand, which is then no deeper than the whole
+    binds = [OPERATORS[part.formula.head].binds if part.formula.operands else ATOM for part in parts]
+    return max(
+        part.deep + (tight < need) + (place > 0 or not begins)
+        for place, (part, tight, need) in enumerate(zip(parts, binds, row.holds, strict=True))
+    )
 
 
 def _whole_power(base: _Part, exponent: int) -> _Part:

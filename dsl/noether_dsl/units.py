@@ -19,6 +19,7 @@ from .dimension import ANGLE, PURE, Dimension
 _PURE_SPELLINGS = frozenset({"", "1", "-", "–", "—", "none", "pure", "dimensionless", "unitless"})
 _EXPONENT_DENOMINATOR = 12
 _LARGEST_EXPONENT = 12
+_LONGEST = 200  # characters
 _POWER = re.compile(
     r"(?:\*\*|\^)\s*[({]?\s*[-+]?\d{1,3}(?:\.\d+)?(?:\s*/\s*\d{1,3})?\s*[)}]?(?!\s*(?:\*\*|\^|[\d.]|[eE][-+]?\d))"
 )
@@ -63,7 +64,10 @@ def read_unit(text: str) -> dict[str, Fraction]:
 
     Raises UnitError for a unit that nobody knows, with the nearest known spelling.
     """
-    return dict(_read_unit(text.strip()))
+    text = text.strip()
+    if len(text) > _LONGEST:
+        raise UnitError(f'"{text[:20]}..." has {len(text)} characters; no unit is that long')
+    return dict(_read_unit(text))
 
 
 @cache
@@ -160,6 +164,8 @@ def coherent_units(texts: Mapping[str, str], *, angles_are_pure: bool = False) -
             scale *= factor ** float(power)
         if not 0 < scale < math.inf:
             raise UnitError(f'column "{column}": the unit "{texts[column]}" is out of the range of numbers')
+        if any(abs(power) > _LARGEST_EXPONENT for _, power in dimension.exponents):
+            raise UnitError(f'column "{column}": the unit "{texts[column]}" is a power beyond {_LARGEST_EXPONENT}')
         units[column] = Unit(dimension.without(ANGLE) if angles_are_pure else dimension, scale)
     return units
 

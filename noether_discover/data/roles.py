@@ -15,6 +15,9 @@ from .cells import Table
 from .headers import TIME_NAMES, TRAJECTORY_NAMES, bare, is_unnamed, parse_header, rate_name, symbols_of
 from .reading import ReadOptions, Survey, listed, so_many_times
 
+_SHOWN = 5  # of many alike remarks, so many are spelled out
+_LONGEST_NAME = 500  # characters
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -43,8 +46,13 @@ def roles_of(table: Table, options: ReadOptions, found: Survey) -> Roles | None:
     headers = [(name, unit) for name, unit in headers_of(table) if not is_unnamed(name)]
     unnamed = [place + 1 for place, (name, _) in enumerate(headers_of(table)) if is_unnamed(name)]
     names = [name for name, _ in headers]
-    for place in unnamed:
-        found.notes.append(f"{here}: column {place} has no name and is left out")
+    if len(unnamed) > _SHOWN:
+        found.notes.append(f"{here}: {len(unnamed)} columns have no name and are left out, first column {unnamed[0]}")
+    else:
+        found.notes += [f"{here}: column {place} has no name and is left out" for place in unnamed]
+    for name in names:
+        if len(name) > _LONGEST_NAME:
+            found.problem(f'{here}: the name of a column has {len(name)} characters ("{name[:20]}..."). Shorten it.')
     for name, count in Counter(names).items():
         if count > 1:
             found.problem(_twice(here, name, count))

@@ -22,20 +22,28 @@ _FOREIGN = {
     b"SQLi": "an SQLite file",
     b"\x89PNG": "a picture",
 }
+_LONGEST = 200  # characters of a path that a message repeats
 
 
 def open_table(path: Path, origin: str, notes: list[str]) -> Table:
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder. Name the files in it, e.g. {path}/*.csv.")
-    if not path.exists():
-        near = difflib.get_close_matches(path.name, _neighbours(path), n=1, cutoff=0.8)
-        hint = f'Did you mean "{path.with_name(near[0])}"?' if near else "Check the path."
-        raise DataError(f"{path}: there is no such file. {hint}")
     try:
+        if path.is_dir():
+            raise DataError(f"{path}: is a folder. Name the files in it, e.g. {path}/*.csv.")
+        if not path.exists():
+            if path.is_symlink():
+                raise DataError(f"{path}: is a link that leads to no file. Name the file itself.")
+            near = difflib.get_close_matches(path.name, _neighbours(path), n=1, cutoff=0.8)
+            hint = f'Did you mean "{path.with_name(near[0])}"?' if near else "Check the path."
+            raise DataError(f"{path}: there is no such file. {hint}")
+        if not path.is_file():  # a pipe can be read once, and may never begin
+            raise DataError(f"{path}: is no plain file. Write the table to a file, and name that.")
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as problem:
-        raise DataError(f"{path}: cannot be opened ({problem.strerror}).") from problem
+        shown = path if len(str(path)) <= _LONGEST else f"{str(path)[:20]}..."
+        raise DataError(
+            f"{shown}: cannot be opened ({problem.strerror}). Check the path and its permissions."
+        ) from problem
     if start in _FOREIGN:
         raise DataError(f"{origin}: is {_FOREIGN[start]}, not a table of text. Save it as CSV.")
     if start == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):

@@ -19,7 +19,11 @@ from .cells import MISSING, is_number
 from .reading import so_many_rows
 
 _HEAD = 65536  # bytes in which a zero says that the file is binary
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_LONGEST_LINE = 1_000_000  # characters of the header and of the first rows; a packed file can grow to anything
+_MARKS = {  # the mark of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 _EXACT: Any = (  # pandas 3.1 reads to the last bit unasked, and warns when asked
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
@@ -34,11 +38,14 @@ class TextFile:
         self._encoding = self._look(path)
         self._separator: str | None = ","
         with self._text() as file:
-            self._header_lines, header, sample = self._decoded(lambda: _head(file))
+            self._header_lines, header, sample = self._decoded(lambda: _head(file, origin))
         if header is None:
             raise DataError(
                 f"{origin}: is empty. Give it a header such as t [s],q [rad],p [kg*m/s] and rows of numbers."
             )
+        if _OPEN.search(header):
+            row = len(self._header_lines)
+            raise DataError(f"{origin}: row {row}, the header, opens a quotation that never ends. Delete the quote.")
         self._separator = _separator(header, sample)
         self.headers = self._cells_of(header)
         rows = [self._cells_of(line) for line in sample]
@@ -52,11 +59,11 @@ class TextFile:
             notes.append(f"{origin}: cells are separated by {spelled}")
         if self.decimal == ",":
             notes.append(f"{origin}: numbers are written with a decimal comma")
-        if self._encoding == "utf-16":
-            notes.append(f"{origin}: is encoded as UTF-16")
+        if self._encoding in ("utf-16", "utf-32"):
+            notes.append(f"{origin}: is encoded as {self._encoding.upper()}")
         self._width = self._agreed_width(rows)
         if any(len(row) > self._width for row in rows):
-            raise DataError(self._uneven())
+            raise DataError(self._uneven() or self._open_quote())
 
     # what kind of file
 
@@ -142,7 +149,12 @@ class TextFile:
         line = line.strip("\r\n")
         if self._separator is None:
             return tuple(cell.strip('"') for cell in _WORD.findall(line))
-        cells = next(csv.reader([line], delimiter=self._separator, skipinitialspace=True), [])
+        try:
+            cells = next(csv.reader([line], delimiter=self._separator, skipinitialspace=True), [])
+        except csv.Error as problem:
+            raise DataError(
+                f'{self.origin}: the row that begins with "{line[:20]}" cannot be read ({problem}). Correct it.'
+            ) from problem
         return tuple(cell.strip() for cell in cells)
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
@@ -204,14 +216,19 @@ class TextFile:
         try:
             return self._decoded(read)
         except pd.errors.ParserError as problem:
-            raise DataError(self._uneven() or self._open_quote(problem)) from problem
+            raise DataError(self._uneven() or self._unreadable(problem)) from problem
 
-    def _open_quote(self, problem: pd.errors.ParserError) -> str:
+    def _unreadable(self, problem: pd.errors.ParserError) -> str:
         place = re.search(r"inside string starting at row (\d+)", str(problem))
         if place is None:
             return f"{self.origin}: cannot be read as a table ({problem}). Save it again as CSV."
-        before = int(place[1]) - 1
-        row = self.rows({before})[before][0] + 1 if before >= 0 else len(self._header_lines) + 1
+        return self._open_quote(int(place[1]))
+
+    def _open_quote(self, after: int = 0) -> str:
+        """The complaint about a quotation that is never closed. after: how many rows are read before it opens."""
+        above, _ = self.rows({after - 1}).get(after - 1, (len(self._header_lines), ()))
+        with self._text() as file:
+            row = next((row for row, line in enumerate(file, start=1) if row > above and _OPEN.search(line)), above + 1)
         return f"{self.origin}: row {row} opens a quotation that never ends. Delete the quote."
 
     def _uneven(self) -> str:
@@ -226,15 +243,21 @@ class TextFile:
         )
 
 
+_OPEN = re.compile(r'(?:^|[,;\t|])[ \t]*"[^"]*$')  # the last quote of a line, where a cell begins
 _WORD = re.compile(r'"[^"]*"|[^\s\[(]+(?:\s*\[[^\]]*\]|\s*\([^)]*\))?')
 
 
-def _head(file: io.TextIOWrapper) -> tuple[list[str], str | None, list[str]]:
+def _head(file: io.TextIOWrapper, origin: str) -> tuple[list[str], str | None, list[str]]:
     """The lines up to and with the header, the header itself, and the first rows."""
     above: list[str] = []
     header: str | None = None
     sample: list[str] = []
-    for line in file:
+    for line in iter(lambda: file.readline(_LONGEST_LINE), ""):
+        if len(line) == _LONGEST_LINE:
+            raise DataError(
+                f'{origin}: has a line of more than {_LONGEST_LINE:,} characters, which begins with "{line[:20]}". '
+                "Write one row of the table a line."
+            )
         if header is None:
             above.append(line)
             if line.strip() and not line.startswith("#"):
