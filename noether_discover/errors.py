@@ -39,3 +39,13 @@ class RunFileError(NoetherError):
 
 class WorkError(NoetherError):
     """Those who work are not there, or die again and again."""
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A user's text as a message repeats it: not longer than a line."""
+    return text if len(text) <= most else f"{text[: most - 20]}... ({len(text):,} characters)"
+
+
+def one_line(message: str) -> str:
+    """A message in which what files and users wrote breaks no line and steers no terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)

@@ -38,13 +38,13 @@ from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-from noether_dsl.dimension import Dimension
 from noether_dsl.units import Unit
 
 from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
+from .stored import check_columns, checked_law, unit_of
 
 try:
     import fcntl
@@ -224,7 +224,10 @@ class RunFile:
             yield
         except NoetherError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, EOFError, TokenError) as problem:  # json's and numpy's
+        except (
+            ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError, EOFError,
+            TokenError,
+        ) as problem:  # fmt: skip  # json's and numpy's, and what follows from numbers that are no numbers
             raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
 
     def has(self, stage: str) -> bool:
@@ -381,16 +384,21 @@ class RunFile:
         rows = self._rows("SELECT label, times, states, derivatives FROM trajectories ORDER BY number", "enumerate")
         columns = self.fact("columns")
         with self._sound():
+            check_columns(columns["names"], columns["symbols"])
+            if not rows:
+                raise ValueError("there are no trajectories")
+            if any(x.ndim != 2 or x.shape != (t.size, len(columns["names"])) for t, x in map(_both, rows)):
+                raise ValueError("states have another shape than times and columns")
             return Trajectories(
                 names=tuple(columns["names"]),
                 symbols=tuple(columns["symbols"]),
-                units=tuple(_unit_of(u) for u in columns["units"]),
+                units=tuple(unit_of(u) for u in columns["units"]),
                 states=tuple(_unpacked(x) for _, _, x, _ in rows),
                 times=tuple(_unpacked(t) for _, t, _, _ in rows),
                 labels=tuple(label for label, *_ in rows),
                 given_derivatives=tuple(_unpacked(v) for *_, v in rows) if rows and rows[0][3] is not None else None,
                 time_name=columns["time_name"],
-                time_unit=_unit_of(columns["time_unit"]),
+                time_unit=unit_of(columns["time_unit"]),
                 origin=columns["origin"],
                 derived=tuple(None if facts is None else Derived(**facts) for facts in columns.get("derived", ())),
                 vectors=tuple((name, tuple(group)) for name, group in columns.get("vectors", ())),
@@ -463,10 +471,15 @@ class RunFile:
             self._say("window", window)
 
     def laws(self) -> list[dict[str, Any]]:
-        """The laws as plain data."""
+        """The laws as plain data; see `stored` for what is checked."""
         rows = self._rows("SELECT law FROM laws ORDER BY position", "fit")
+        columns = self.fact("columns") if rows else None
         with self._sound():
-            return [json.loads(law) for (law,) in rows]
+            if columns is None:
+                return []
+            check_columns(columns["names"], columns["symbols"])
+            scales = dict(zip(columns["symbols"], (unit_of(u).scale for u in columns["units"]), strict=True))
+            return [checked_law(json.loads(law), scales) for (law,) in rows]
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Verdict, reason, and how many formulas ended with them, most frequent first."""
@@ -516,6 +529,8 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
     """
     advice = "; choose another name with -o" if replacing else ""
     try:
+        if not path.is_file():
+            raise RunFileError(f"{path}: is no plain file, and no run file{advice}")
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
         if not start and replacing:  # nothing is lost
@@ -579,10 +594,9 @@ def _unit_facts(unit: Unit) -> dict[str, Any]:
     return {"exponents": {base: str(power) for base, power in unit.dimension.exponents}, "scale": unit.scale}
 
 
-def _unit_of(facts: dict[str, Any]) -> Unit:
-    from fractions import Fraction
-
-    return Unit(Dimension.of({base: Fraction(power) for base, power in facts["exponents"].items()}), facts["scale"])
+def _both(row: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The times and states in a row of trajectories."""
+    return _unpacked(row[1]), _unpacked(row[2])
 
 
 def _machine() -> dict[str, Any]:

@@ -27,7 +27,7 @@ from noether_dsl.units import UnitError, read_unit
 
 from .data.derived import lacks_velocities
 from .data.trajectories import FEWEST_SAMPLES, Trajectories
-from .errors import OptionError
+from .errors import OptionError, shortened
 from .work import HERE, Work
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Settings:
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')} {getattr(self, name)}"
                 raise OptionError(f"{option} cannot be used; it is {least} or more")
+        if self.seed >= 2**32:
+            raise OptionError(f"--seed {shortened(str(self.seed))} cannot be used; it is below {2**32:,}")
         if self.window is not None and self.window != 0 and self.window < FEWEST_SAMPLES:
             raise OptionError(f"--window {self.window} is too short; a window has at least {FEWEST_SAMPLES} samples")
         if self.form == "normal" and self.parameter_units is not None:
@@ -407,14 +409,17 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
         sentence = parse_sentence(text, known, dict(trajectories.vectors))
     except FormulaError as problem:
         raise OptionError(f"--oracle: {problem}") from problem
+    shown = shortened(text)
     unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
     if unknown:
         columns = ", ".join(trajectories.symbols)
-        raise OptionError(f'--oracle "{text}": "{unknown[0]}" is no column; there are {columns}, and numbers')
+        raise OptionError(
+            f'--oracle "{shown}": "{shortened(unknown[0])}" is no column; there are {columns}, and numbers'
+        )
     if not sentence.formula.inputs:
-        raise OptionError(f'--oracle "{text}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')
+        raise OptionError(f'--oracle "{shown}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')
     if sentence.formula.rank:
-        raise OptionError(f'--oracle "{text}" is a vector; write a number, such as its norm')
+        raise OptionError(f'--oracle "{shown}" is a vector; write a number, such as its norm')
     values = tuple(float(value) for value in sentence.values if value is not None)
     from .search.quantity import Quantity
 

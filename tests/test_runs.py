@@ -18,17 +18,34 @@ from typing import Any
 import numpy as np
 import pytest
 from noether_dsl.dimension import Dimension
-from noether_dsl.units import Unit
+from noether_dsl.text import parse
+from noether_dsl.units import Unit, coherent_units
 
 from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Derived, Trajectories
 from noether_discover.errors import NoetherError, RunFileError
+from noether_discover.report.wording import plain_law
 from noether_discover.runs import STAGES, RunFile
+from noether_discover.search.laws import Law, Parameter
 from noether_discover.search.verdicts import Judgement
 from noether_discover.stages import Answer, Enumeration, Settings, enumerated
 
 ANSWER = Answer("LAW", "1 functionally independent quantity is conserved", {"LAW": 1, "TRIVIAL": 2})
-LAWS = [{"expression": "p**2 - 3*cos(q)", "ratio": 1e-9, "drift": None, "unit": "kg^2*m^2/s^2"}, {"expression": "q"}]
+SQUARED = "kg^2*m^2/s^2"
+
+
+def law(text: str, unit: str, parameters: tuple[Parameter, ...] = (), forms: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A law as a search states it."""
+    dimension = coherent_units({"x": unit})["x"].dimension
+    figures = (1e-9, 2e-9, 0.9, float("nan"), 0.0, 1e-12, 1.0)
+    stated = Law(parse(text, ("q", "p")), parameters, 0, dimension, "LAW", "noise explains it", *figures, forms)
+    return plain_law(stated, {"q": 1.0, "p": 1.0}, "s")
+
+
+LAWS = [
+    law("p**2 - a*cos(q)", SQUARED, (Parameter("a", 3.0, 0.01, SQUARED),), ("cos(q) - a*p**2",)),
+    law("q", "rad"),
+]
 RANKING = [{"kind": "baseline", "test": 0.1}, {"kind": "candidate", "test": None, "name": "p**2"}]
 SETTINGS = Settings(max_nodes=3, operators=("add", "mul", "square"), window=0, seed=7, oracle="p**2", jobs=1)
 

@@ -16,6 +16,7 @@ def main() -> None:
     """
     import click
 
+    from ..errors import one_line
     from ..work import Interrupted
     from .commands import group
 
@@ -24,6 +25,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as problem:
+        object.__setattr__(problem, "message", one_line(problem.message))
         problem.show()
         code = problem.exit_code
     except (click.Abort, KeyboardInterrupt, Interrupted) as stop:
@@ -35,7 +37,7 @@ def main() -> None:
     except ValueError as problem:
         if not _is_for_the_user(problem):
             raise
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(f"Error: {one_line(str(problem))}", err=True)
         code = USAGE
     sys.exit(code or 0)
 

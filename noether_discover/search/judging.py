@@ -244,7 +244,9 @@ def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> 
     if len(formula.inputs) == 1:  # nothing cancels in a column alone: where it drifts, be it little, it is a slow one
         drifts = found.significance > verdicts.DRIFT_ALONE
     verdict, reason = verdicts.judge(j.ratio_heldout, robust, j.ratio_random, chi2, limit, drifts)
-    if verdict in (LAW, APPROXIMATE) and not directions(formula, j.parameters, evidence.sequences).any():
+    alone = len(formula.inputs - evidence.constant) == 1 and not evidence.constant.isdisjoint(formula.inputs)
+    flat = not directions(formula, j.parameters, evidence.sequences).any()
+    if verdict in (LAW, APPROXIMATE) and (alone or flat):  # with one column that moves nothing can cancel
         verdict, reason = TRIVIAL, OF_CONSTANTS
     return replace(j, verdict=verdict, reason=reason)
 

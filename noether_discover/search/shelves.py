@@ -26,8 +26,8 @@ LARGEST_RATIO = 0.35
 OVER_APART = 2.0
 """So many times must a law vary more where its columns do not belong together."""
 SHORT, OVER_SHORT = 0.01, 10.0
-"""The same where even columns from elsewhere give a ratio below the first: in so short a piece of a motion all is
-linear in time, and noise turns the slopes that cancel."""
+"""The same where even columns from elsewhere give a ratio below the first, and ten times as much for every number that
+was fitted: in so short a piece of a motion all is linear in time, and every number turns a slope so that it cancels."""
 LEAST_INFORMATIVE = 1e-8
 OVERESTIMATED, NEARLY_EXACT = 0.1, 1e-3
 """With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is
@@ -189,7 +189,8 @@ def is_slow(law: Sum, m: Material) -> bool:
     if len(law.inputs - set(m.kinds.constant)) < 2:
         return False
     apart = ratio_apart(law, m)
-    return apart < (OVER_APART if apart > SHORT else OVER_SHORT) * law.ratio_heldout
+    over = OVER_APART if apart > SHORT else OVER_SHORT * 10.0**law.free
+    return apart < over * law.ratio_heldout
 
 
 def ratio_apart(law: Sum, m: Material) -> float:

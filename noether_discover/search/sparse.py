@@ -24,6 +24,8 @@ PRICE_OF_COMPLEXITY = 0.15
 PRICE_OF_MISFIT = 40.0
 SLACK = 1.1
 """A chi-square up to this costs nothing."""
+RIDGES = 1e-14, 1e-12, 1e-10, 1e-8
+"""Of a form's mean variance: what makes it positive."""
 NOISE_SHARE = 0.85
 """Of the noise form, that is taken off the within form where sums compete; all of it would let noise win."""
 MOST_TERMS = 18
@@ -54,10 +56,17 @@ def quotient(c: Array, above: Array, below: Array) -> float:
 def smallest(a: Array, b: Array, number: int) -> tuple[Array, Array]:
     """The smallest generalised eigenvalues of (a, b) and their vectors, [Q] and [M, Q]; b positive."""
     size = len(a)
-    ridge = 1e-14 * max(float(np.trace(b)) / size, 1e-300)
-    values, vectors = scipy.linalg.eigh(
-        a, b + ridge * np.eye(size), subset_by_index=[0, min(number, size) - 1], check_finite=False
-    )
+    scale = max(float(np.trace(b)) / size, 1e-300)
+    for ridge in RIDGES:
+        try:
+            values, vectors = scipy.linalg.eigh(
+                a, b + ridge * scale * np.eye(size), subset_by_index=[0, min(number, size) - 1], check_finite=False
+            )
+        except np.linalg.LinAlgError:  # positive but for rounding, which a larger ridge outweighs
+            if ridge == RIDGES[-1]:
+                raise
+        else:
+            break
     return values, vectors
 
 

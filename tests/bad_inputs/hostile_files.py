@@ -320,9 +320,7 @@ FILES: dict[str, tuple[Make, str, str]] = {
         written("c.toml", '[data]\npath = "nowhere"\n'), "video train c.toml -o run", "is not there",
     ),
     "a run folder of nothing": (lambda place: (place / "run").mkdir(), "video evaluate run", "is no run folder"),
-}  # fmt: skip
-
-OPEN: dict[str, tuple[Make, str, str]] = {
+    # run files, forged
     "a run that is a pipe": (piped("a.noether"), "show a.noether", "a.noether: "),
     "columns without units": (part_of_fact("columns", "units", []), "fit run.noether", "run.noether: "),
     "an exponent that is none": (
@@ -353,4 +351,3 @@ OPEN: dict[str, tuple[Make, str, str]] = {
     ),
     "a parameter whose name is a program": (smuggled, "export run.noether --format python", "run.noether: "),
 }  # fmt: skip
-"""Not refused as they should be yet: whoever mends one moves it up."""

@@ -119,10 +119,10 @@ LINES: dict[str, str] = {
 }  # fmt: skip
 """Whole command lines."""
 
-OPEN: dict[str, tuple[list[str], str]] = {
+WORDS: dict[str, tuple[list[str], str]] = {
     "a seed of 23 digits": (["discover", "good.csv", "--seed", "9" * 23], "--seed"),
     "a line end in a formula": (["discover", "good.csv", "--oracle", "q +\n\n)"], "--oracle"),
     "a line end in a column": (["discover", "good.csv", "--inputs", "q\nError: all is well,p"], "there is no column"),
     "a name of 10,000 characters in a formula": (["discover", "good.csv", "--oracle", "x" * 10_000], "is no column"),
 }
-"""Not refused as they should be yet: whoever mends one moves it to the others."""
+"""What no shell line says well."""

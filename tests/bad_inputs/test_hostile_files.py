@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_files import FILES, OPEN, Make
+from hostile_files import FILES, Make
 from hostile_tables import TABLE
 
 
@@ -36,11 +36,7 @@ def listing(place: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("make", "line", "says"),
-    [pytest.param(*case, id=name) for name, case in FILES.items()]
-    + [
-        pytest.param(*case, id=name, marks=pytest.mark.xfail(strict=True, reason="not refused yet"))
-        for name, case in OPEN.items()
-    ],
+    [pytest.param(*case, id=name) for name, case in FILES.items()],
 )
 def test_a_file_that_is_something_else_is_refused_in_one_sentence(
     place: Path, outcome: Callable[..., Any], fitted: Path, make: Make, line: str, says: str

@@ -253,7 +253,6 @@ def test_facts_of_any_kind_are_read_or_refused(tmp_path: Path, sound: Path, name
                 reader(run)
 
 
-@pytest.mark.xfail(strict=True, reason="not refused yet")
 @settings(BOUNDED, max_examples=100)
 @given(JSON, st.sampled_from(["names", "symbols", "units", "derived", "vectors", "time_unit"]))
 def test_columns_of_any_kind_are_read_or_refused(tmp_path: Path, sound: Path, value: object, key: str) -> None:

@@ -9,22 +9,19 @@ from typing import Any
 
 import pytest
 from hostile_tables import TABLE
-from hostile_words import LINES, OPEN, ORACLES, UNITS
+from hostile_words import LINES, ORACLES, UNITS, WORDS
 
 CASES = {
     **{f"oracle {text[:40]!r}": (["discover", "good.csv", "--oracle", text], says) for text, says in ORACLES.items()},
     **{f"unit {text[:40]!r}": (["discover", "good.csv", "--unit", f"q={text}"], says) for text, says in UNITS.items()},
     **{line[:80]: (shlex.split(line), says) for line, says in LINES.items()},
+    **WORDS,
 }
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [pytest.param(*case, id=name) for name, case in CASES.items()]
-    + [
-        pytest.param(*case, id=name, marks=pytest.mark.xfail(strict=True, reason="not refused yet"))
-        for name, case in OPEN.items()
-    ],
+    [pytest.param(*case, id=name) for name, case in CASES.items()],
 )
 def test_hostile_words_are_refused_in_one_sentence_and_nothing_is_run(
     place: Path, outcome: Callable[..., Any], words: list[str], says: str
