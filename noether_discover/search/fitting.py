@@ -338,8 +338,7 @@ def uncertainty(formula: Formula, parameters: tuple[float, ...], frame: Frame) -
     curvature = slope_u @ slope_u.T - q * slope_v @ slope_v.T
     size = curvature.diagonal().abs().sqrt().clamp(min=1e-300)
     scaled = curvature / size[:, None] / size
-    eigenvalues = torch.linalg.eigvalsh(scaled)
-    if not bool(torch.isfinite(scaled).all()) or float(eigenvalues[0]) < 1e-12:
+    if not bool(torch.isfinite(scaled).all()) or float(torch.linalg.eigvalsh(scaled)[0]) < 1e-12:
         return (float("inf"),) * len(parameters)
     inverse = torch.linalg.inv(scaled) / size[:, None] / size
     freedom = max(frame.sequences - 1, 1)

@@ -154,3 +154,9 @@ def test_standard_errors_cover_the_truth() -> None:
         (error,) = uncertainty(formula, (a,), judged)
         inside += abs(a - 3) < 2 * error
     assert inside >= 16
+
+
+def test_where_a_formula_has_no_value_its_parameters_have_no_errors() -> None:
+    """Noise makes a small population negative, which has no logarithm; the denoised states of the search had one."""
+    formula = parse("p - a*log(q)", ["p", "q"])
+    assert uncertainty(formula, (1.0,), noise_frame(PENDULUM, np.array([0.1, 0.1]))) == (float("inf"),)
