@@ -479,7 +479,8 @@ class RunFile:
                 return []
             check_columns(columns["names"], columns["symbols"])
             scales = dict(zip(columns["symbols"], (unit_of(u).scale for u in columns["units"]), strict=True))
-            return [checked_law(json.loads(law), scales) for (law,) in rows]
+            vectors = {str(name): tuple(group) for name, group in columns.get("vectors", ())}
+            return [checked_law(json.loads(law), scales, vectors) for (law,) in rows]
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Verdict, reason, and how many formulas ended with them, most frequent first."""

@@ -48,8 +48,10 @@ def check_columns(names: Sequence[Any], symbols: Sequence[Any]) -> None:
     _require(len(set(symbols)) == len(symbols), "two columns have one symbol")
 
 
-def checked_law(law: Any, scales: Mapping[str, float]) -> dict[str, Any]:
-    """A law as `report.wording.plain_law` wrote it. scales: of the columns, by symbol.
+def checked_law(
+    law: Any, scales: Mapping[str, float], vectors: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """A law as `report.wording.plain_law` wrote it. scales: of the columns, by symbol. vectors: of the data, by name.
 
     Raises ValueError, TypeError or KeyError for anything else.
     """
@@ -72,7 +74,7 @@ def checked_law(law: Any, scales: Mapping[str, float]) -> dict[str, Any]:
     for word in _WORDS:
         _require(isinstance(law[word], str) and law[word].isprintable(), f"the {word} of a law is no text")
     for text in (*law["forms"], *([law["component_of"]] if law["component_of"] else [])):
-        law_sentence({**law, "formula": text, "parameters": []})
+        law_sentence({**law, "formula": text, "parameters": [], "vectors": {**(vectors or {}), **law["vectors"]}})
     values = [p["value"] for p in law["parameters"]]
     errors = [math.inf if p["standard_error"] is None else p["standard_error"] for p in law["parameters"]]
     numbers = [significant(value, error) for value, error in zip(values, errors, strict=True)]

@@ -108,7 +108,8 @@ class Workers:
         with self._place(common) as jobs:
             results: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
             with _closing_quietly(results):
-                yield from results
+                for result in results:  # noqa: UP028, as `yield from` would close the results before, and not quietly
+                    yield result
 
     @contextmanager
     def _place(self, common: Piece) -> Iterator[int]:

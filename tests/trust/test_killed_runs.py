@@ -133,7 +133,7 @@ def pieces(run: Path) -> int:
     """How many pieces of work a run file keeps."""
     if not run.exists():
         return 0
-    database = sqlite3.connect(f"{run.as_uri()}?mode=ro", uri=True)
+    database = sqlite3.connect(run)  # read only it would leave a log behind
     try:
         return int(database.execute("SELECT count(*) FROM pieces").fetchone()[0])
     except sqlite3.OperationalError:  # it is being made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ class Memory:
 
 def square(offset: int, n: int) -> int:
     return n * n + offset
+
+
+def slow_square(n: int) -> int:
+    time.sleep(0.03)
+    return n * n
 
 
 def square_once_killed(folder: str, n: int) -> int:
@@ -93,12 +99,12 @@ def test_a_piece_s_error_is_raised_and_the_others_stay(jobs: int) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_stop_leaves_what_was_finished(jobs: int) -> None:
     memory, stop = Memory(), Stop()
-    results = Work(Workers(jobs), memory, stop).each("s", square, [(0, n) for n in range(30)])
+    results = Work(Workers(jobs), memory, stop).each("s", slow_square, [(n,) for n in range(60)])
     assert [next(results) for _ in range(3)] == [0, 1, 4]
     stop.number = signal.SIGTERM
     with pytest.raises(Interrupted) as asked:
         next(results)
     assert asked.value.number == signal.SIGTERM
-    assert len(memory.results) < 30
-    again = Work(Workers(jobs), memory).each("s", square, [(0, n) for n in range(30)])
-    assert list(again) == [n * n for n in range(30)]
+    assert 3 <= len(memory.results) < 60
+    again = Work(Workers(jobs), memory).each("s", slow_square, [(n,) for n in range(60)])
+    assert list(again) == [n * n for n in range(60)]
