@@ -83,6 +83,7 @@ def test_an_export_to_a_full_disk_leaves_nothing_half(tmp_path: Path, pendulum_c
     assert (tmp_path / "left").read_text().split() == [".", "..", "pendulum.csv"]
 
 
+@pytest.mark.slow
 def test_a_place_that_is_read_only_is_one_sentence_and_can_be_read(tmp_path: Path, pendulum_csv: Path) -> None:
     good = tmp_path / "good"
     good.mkdir()

@@ -163,7 +163,8 @@ def test_the_second_of_two_processes_is_told_who_holds_the_file(
     assert first.returncode == 0
 
 
-@pytest.mark.parametrize("jobs", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [2, 4])
 def test_jobs_and_threads_change_nothing(done: Done, tmp_path: Path, pendulum_csv: Path, jobs: int) -> None:
     words = "discover", "pendulum.csv", "--max-nodes", "9", "--steps", "60", "--epochs", "5"
     one = done(*words, "--jobs", 1, "-o", "one.noether")
