@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,12 +52,8 @@ def connected(address: str, common: Sequence[Any] = ()) -> Iterator[None]:
                 ) from problem
         with parallel_config("dask", scatter=[one for one in common if hasattr(one, "__dict__")] or None):
             yield
-    except (CommClosedError, ConnectionError, TimeoutError) as problem:
+    except (CommClosedError, ConnectionError, TimeoutError, CancelledError) as problem:
         raise WorkError(gone) from problem
-    except Exception as problem:
-        if type(problem).__name__ in ("FutureCancelledError", "CancelledError", "FuturesCancelledError"):
-            raise WorkError(gone) from problem
-        raise
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

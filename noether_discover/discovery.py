@@ -188,23 +188,23 @@ def run_stages(
 
     resume: see `discover`. reading: how the sources were read. stop: asked after every piece.
     """
-    evidence = gathered(
-        trajectories, settings
-    )  # what cannot be judged or enumerated leaves an older run file as it was
+    evidence = gathered(trajectories, settings)  # what cannot be judged leaves an older run file as it was
     enumeration = enumerated(trajectories, settings, progress)
     clock.lap("enumerate")
     if run is None:
         return _computed(trajectories, evidence, settings, enumeration, clock, rank, progress, stop)
-    with _begun(run, trajectories, settings, resume, sources, reading) as file:
+    with begun(run, trajectories, settings, resume, sources, reading) as file:
         if not file.has("enumerate"):
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
         clock.lap("save")
         if not file.has("fit"):
-            _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume=True)
+            evidence = _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume=True)
+        elif file.fact("window") != evidence.window:
+            evidence = _as_the_fit_judged(file, trajectories, settings)
         if rank and not file.has("rank"):
-            _rank(file, trajectories, settings, clock, progress, stop, resume=True)
+            _rank(file, evidence, settings, clock, progress, stop, resume=True)
         file.finished()
-    found = load(run)
+        found = _loaded(file, trajectories)
     return replace(found, seconds={**found.seconds, **clock.seconds})
 
 
@@ -225,9 +225,9 @@ def _computed(
     clock.lap("fit")
     rows: list[dict[str, Any]] = []
     if rank and rankable(laws):
-        rows = ranking_rows(trajectories, laws, settings, evidence, progress, work)
+        rows = ranking_rows(laws, settings, evidence, progress, work)
         clock.lap("rank")
-    return assembled(trajectories, enumeration_facts(enumeration), answer, laws, rows, clock.seconds)
+    return assembled(trajectories, enumeration_facts(enumeration), answer, laws, rows, clock.seconds, settings.seed)
 
 
 def _fit(
@@ -240,19 +240,25 @@ def _fit(
     progress: Progress | None,
     stop: Stop | None,
     resume: bool | None,
-) -> None:
-    """The fit stage, kept piece by piece."""
+) -> Evidence:
+    """The fit stage, kept piece by piece; what was judged by in the end."""
     file.under_way("fit", settings, resume)
     work = _work(settings, file, stop)
     evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
     clock.lap("fit")
     file.write_search(found.judgements, laws, answer, evidence.window, clock.seconds["fit"], settings)
+    return evidence
+
+
+def _as_the_fit_judged(file: RunFile, trajectories: Trajectories, settings: Settings) -> Evidence:
+    """The evidence of a fit that is finished: windows that it chose itself, or whole trajectories."""
+    return gathered(trajectories, replace(settings, window=file.fact("window") or 0))
 
 
 def _rank(
     file: RunFile,
-    trajectories: Trajectories,
+    evidence: Evidence,
     settings: Settings,
     clock: Clock,
     progress: Progress | None,
@@ -264,15 +270,13 @@ def _rank(
     if not rankable(laws):
         return
     file.under_way("rank", settings, resume)
-    window = file.fact("window") or 0  # as the fit judged: windows that it chose itself, or whole trajectories
-    evidence = gathered(trajectories, replace(settings, window=window))
-    rows = ranking_rows(trajectories, laws, settings, evidence, progress, _work(settings, file, stop))
+    rows = ranking_rows(laws, settings, evidence, progress, _work(settings, file, stop))
     clock.lap("rank")
     file.write_ranking(rows, clock.seconds["rank"], settings)
 
 
 @contextmanager
-def _begun(
+def begun(
     run: str | Path,
     trajectories: Trajectories,
     settings: Settings,
@@ -281,12 +285,11 @@ def _begun(
     reading: ReadOptions,
 ) -> Iterator[RunFile]:
     """The run file of these data and settings: a new one, or the unfinished one that is to be gone on with."""
-    from .runs import RunFile, check_replaceable
+    from .runs import RunFile, check_replaceable, is_begun
 
-    there = Path(run).is_file() and Path(run).stat().st_size > 0
-    if there and resume is None:
+    if Path(run).is_file() and resume is None:
         check_replaceable(Path(run))
-    if there and resume:
+    if Path(run).is_file() and resume and is_begun(Path(run)):
         with RunFile(run) as file:
             if file.has("data"):
                 file.check_the_same(settings, data=trajectories)
@@ -303,15 +306,14 @@ def _work(settings: Settings, file: RunFile | None, stop: Stop | None) -> Work:
 
 
 def ranking_rows(
-    trajectories: Trajectories,
     laws: Sequence[Mapping[str, Any]],
     settings: Settings,
-    evidence: Any,
+    evidence: Evidence,
     progress: Progress | None,
     work: Work,
 ) -> list[dict[str, Any]]:
     """The ranked table as plain rows; a candidate's name is its law's expression."""
-    quantities = {str(k): law_quantity(laws[k], trajectories.symbols) for k in rankable(laws)}
+    quantities = {str(k): law_quantity(laws[k], evidence.runs.symbols) for k in rankable(laws)}
     approximate = [number for number in quantities if laws[int(number)]["verdict"] == "APPROXIMATE"]
     table = ranked(evidence, quantities, settings, progress, approximate, work)
     rows = []
@@ -348,8 +350,9 @@ def assembled(
     laws: Sequence[dict[str, Any]],
     ranking: Sequence[dict[str, Any]],
     seconds: Mapping[str, float],
+    seed: int,
 ) -> Discovery:
-    """A discovery from what the stages left."""
+    """A discovery from what the stages left. seed: that of the search, which says what part of large data it saw."""
     spelled = dict(zip(trajectories.symbols, trajectories.names, strict=True))
     return Discovery(
         verdict=answer.verdict,
@@ -362,7 +365,7 @@ def assembled(
         columns=trajectories.symbols,
         scales=tuple(unit.scale for unit in trajectories.units),
         column_units=tuple(str(unit) for unit in trajectories.units),
-        parameters=tuple(_plain_constant(one) for one in constants_of(reduced(trajectories, 0)) if one.differs),
+        parameters=tuple(_plain_constant(one) for one in constants_of(reduced(trajectories, seed)) if one.differs),
         vectors=dict(trajectories.vectors),
     )
 
@@ -379,16 +382,18 @@ def load(path: str | Path) -> Discovery:
     from .runs import RunFile
 
     with RunFile(path) as file:
-        trajectories = file.read_data()
-        counts = file.counts()
-        nodes = file.fact("nodes")
-        what = {
-            "formulas": sum(raw for n, raw, _ in counts if n <= nodes),
-            "classes": sum(searched_ for _, _, searched_ in counts),
-            "nodes": nodes,
-            "max_nodes": file.settings().max_nodes,
-        }
-        return assembled(trajectories, what, file.answer(), file.laws(), file.ranking(), file.seconds())
+        return _loaded(file, file.read_data())
+
+
+def _loaded(file: RunFile, trajectories: Trajectories) -> Discovery:
+    counts, nodes, settings = file.counts(), file.fact("nodes"), file.settings()
+    what = {
+        "formulas": sum(raw for n, raw, _ in counts if n <= nodes),
+        "classes": sum(searched_ for _, _, searched_ in counts),
+        "nodes": nodes,
+        "max_nodes": settings.max_nodes,
+    }
+    return assembled(trajectories, what, file.answer(), file.laws(), file.ranking(), file.seconds(), settings.seed)
 
 
 def fit_again(
@@ -416,7 +421,7 @@ def fit_again(
         evidence = gathered(trajectories, settings)
         _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume)
         file.finished()
-    return load(path)
+        return _loaded(file, trajectories)
 
 
 def rank_again(
@@ -431,10 +436,12 @@ def rank_again(
     from .runs import RunFile
 
     with RunFile(path) as file:
-        trajectories = file.read_data()
-        _rank(file, trajectories, replace(file.settings(), **changes), Clock(), progress, stop, resume)
+        trajectories, settings = file.read_data(), replace(file.settings(), **changes)
+        file.laws()
+        evidence = _as_the_fit_judged(file, trajectories, settings)
+        _rank(file, evidence, settings, Clock(), progress, stop, resume)
         file.finished()
-    return load(path)
+        return _loaded(file, trajectories)
 
 
 def _scales(trajectories: Trajectories) -> dict[str, float]:

@@ -257,6 +257,11 @@ class RunFile:
         old = self.fact("underway")
         if resume is None:
             self.refuse_unfinished()
+        if resume and old is not None and old["stage"] != stage and self._rows("SELECT 1 FROM pieces LIMIT 1", "data"):
+            raise RunFileError(
+                f"{self.path}: holds an unfinished {old['stage']}, and no {stage}: "
+                f"`noether-discover {old['stage']} {self.path} --resume` goes on with it"
+            )
         if resume and (old is None or old["stage"] == stage):
             self.check_the_same(settings, old)
         facts = {
@@ -387,16 +392,17 @@ class RunFile:
             check_columns(columns["names"], columns["symbols"])
             if not rows:
                 raise ValueError("there are no trajectories")
-            if any(x.ndim != 2 or x.shape != (t.size, len(columns["names"])) for t, x in map(_both, rows)):
+            times, states = ([_unpacked(row[place]) for row in rows] for place in (1, 2))
+            if any(x.shape != (*t.shape, len(columns["names"])) for t, x in zip(times, states, strict=True)):
                 raise ValueError("states have another shape than times and columns")
             return Trajectories(
                 names=tuple(columns["names"]),
                 symbols=tuple(columns["symbols"]),
                 units=tuple(unit_of(u) for u in columns["units"]),
-                states=tuple(_unpacked(x) for _, _, x, _ in rows),
-                times=tuple(_unpacked(t) for _, t, _, _ in rows),
+                states=tuple(states),
+                times=tuple(times),
                 labels=tuple(label for label, *_ in rows),
-                given_derivatives=tuple(_unpacked(v) for *_, v in rows) if rows and rows[0][3] is not None else None,
+                given_derivatives=tuple(_unpacked(v) for *_, v in rows) if rows[0][3] is not None else None,
                 time_name=columns["time_name"],
                 time_unit=unit_of(columns["time_unit"]),
                 origin=columns["origin"],
@@ -513,12 +519,20 @@ class RunFile:
             return [json.loads(row) for (row,) in rows]
 
 
+def is_begun(path: Path) -> bool:
+    """Whether there is a run in a file that exists, rather than nothing yet.
+
+    Raises RunFileError when it is no run file.
+    """
+    return _check_ours(path, replacing=True) == VERSION
+
+
 def check_replaceable(path: Path) -> None:
     """Whether a file that exists may become a new run file.
 
     Raises RunFileError when it is no run file, holds an unfinished run, or is being written.
     """
-    if _check_ours(path, replacing=True) == VERSION:
+    if is_begun(path):
         with RunFile(path) as file:
             file.refuse_unfinished()
 
@@ -542,11 +556,13 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
         with closing(_connected(path)) as db:
             mark = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except OSError as problem:
         raise RunFileError(f"{path}: cannot be opened ({problem.strerror}){advice}") from problem
     except (sqlite3.Error, UnicodeError) as problem:
         raise RunFileError(f"{path}: {_told(problem)}{advice}") from problem
+    if empty and replacing:  # a process was killed as it began the file: there is nothing to lose
+        return None
     if mark != MARK:
         raise RunFileError(f"{path}: is a database, but no run file of noether-discover{advice}")
     if version != VERSION and not replacing:
@@ -593,11 +609,6 @@ def _real(number: float) -> float | None:
 
 def _unit_facts(unit: Unit) -> dict[str, Any]:
     return {"exponents": {base: str(power) for base, power in unit.dimension.exponents}, "scale": unit.scale}
-
-
-def _both(row: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The times and states in a row of trajectories."""
-    return _unpacked(row[1]), _unpacked(row[2])
 
 
 def _machine() -> dict[str, Any]:

@@ -22,16 +22,13 @@ from .runs import RunFile
 from .stages import gathered
 
 if TYPE_CHECKING:
+    from .search.conservation import Drift
     from .search.evidence import Evidence
 
 SAME = 1e-6
 """Relative: figures from the same data that differ by more were not computed from them."""
 NOTHING = 1e-12
 """Below it a ratio is rounding."""
-BIAS = 0.25
-"""Beyond the limit of a single formula's chi-square: laws that are sums were fitted to denoised states."""
-AS_GOOD = 2.0
-"""An approximate law may vary so many times more on other data."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def verify(run: str | Path, data: str | Path | Sequence[str | Path] | Trajectori
     _check_columns(found, own)
     evidence = gathered(found, replace(settings, window=window or 0))
     same = found.digest() == digest
-    return Verification(same, tuple(_checked(law, evidence, same) for law in laws))
+    return Verification(same, tuple(_checked(law, evidence, found, same) for law in laws))
 
 
 def _check_columns(found: Trajectories, own: Trajectories) -> None:
@@ -111,17 +108,10 @@ def _check_columns(found: Trajectories, own: Trajectories) -> None:
             )
 
 
-def _checked(law: Mapping[str, Any], evidence: Evidence, same: bool) -> Checked:
-    from .search.fitting import ratios
-    from .search.judging import drift_of
-    from .search.verdicts import LAW, chi2_limit
+def _checked(law: Mapping[str, Any], evidence: Evidence, data: Trajectories, same: bool) -> Checked:
+    from .search.everything import holds
 
-    quantity = law_quantity(law, evidence.runs.symbols)
-    formula, values = quantity.formula, quantity.parameters
-    ratio, chi2 = (
-        float(ratios([formula], [values], frame)[0]) for frame in (evidence.whole_frame, evidence.whole_noise_frame)
-    )
-    drift = drift_of(formula, values, evidence)
+    ratio, chi2, drift = _computed(law, evidence, data)
     figures = (
         Figure("ratio", law["ratio"], _finite(ratio)),
         Figure("drift_per_time", law["drift_per_time"], _finite(drift.rate)),
@@ -132,14 +122,32 @@ def _checked(law: Mapping[str, Any], evidence: Evidence, same: bool) -> Checked:
         why = f"{', '.join(off)} differ from what the run reports" if off else ""
     elif not math.isfinite(ratio):
         why = "it has no finite value somewhere on these data"
-    elif law["verdict"] == LAW:
-        limit = chi2_limit(evidence.sequences.samples, len(evidence.sequences)) + BIAS
-        exact = ratio <= max(SAME, AS_GOOD * (law["ratio"] or 0.0)) and ratio < 1e-3
-        why = "" if chi2 <= limit or exact else "it varies along trajectories more than their noise explains"
+    elif holds(law["verdict"], ratio, chi2, law["ratio"] or 0.0, data.samples, len(data)):
+        why = ""
     else:
-        worse = ratio > AS_GOOD * (law["ratio"] or 0.0) + SAME
-        why = "it varies along trajectories more than it did in the run" if worse else ""
+        why = "it varies along trajectories more than its verdict allows"
     return Checked(law["expression"], law["verdict"], figures, chi2, not why, why)
+
+
+def _computed(law: Mapping[str, Any], evidence: Evidence, data: Trajectories) -> tuple[float, float, Drift]:
+    """Ratio, chi-square and drift on all data, each as a search computes what it reports: trajectory by trajectory
+    where the evidence is a part of the data."""
+    from .search.everything import figures
+    from .search.fitting import ratios
+    from .search.judging import drift_of
+    from .search.verdicts import CONSTRAINT
+
+    quantity = law_quantity(law, evidence.runs.symbols)
+    formula, values = quantity.formula, quantity.parameters
+    ratio, chi2 = (
+        float(ratios([formula], [values], frame)[0]) for frame in (evidence.whole_frame, evidence.whole_noise_frame)
+    )
+    if evidence.runs.samples == data.samples:
+        return ratio, chi2, drift_of(formula, values, evidence)
+    whole = figures(formula, values, data, evidence.noise_D)
+    if evidence.window is not None or law["verdict"] == CONSTRAINT:
+        return ratio, chi2, whole.drift
+    return whole.ratio, whole.chi2, whole.drift
 
 
 def _finite(value: float) -> float | None:

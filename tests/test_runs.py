@@ -25,7 +25,7 @@ from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Derived, Trajectories
 from noether_discover.errors import NoetherError, RunFileError
 from noether_discover.report.wording import plain_law
-from noether_discover.runs import STAGES, RunFile
+from noether_discover.runs import STAGES, RunFile, check_replaceable, is_begun
 from noether_discover.search.laws import Law, Parameter
 from noether_discover.search.verdicts import Judgement
 from noether_discover.stages import Answer, Enumeration, Settings, enumerated
@@ -365,3 +365,42 @@ def test_nothing_is_pickled(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         with RunFile(whole) as file, pytest.raises(RunFileError, match="is damaged"):
             file.read_data()
     assert os.listdir(whole.parent) == ["run.noether"]
+
+
+# what is under way
+
+
+def test_an_unfinished_run_is_neither_replaced_nor_forgotten(
+    tmp_path: Path, data: Trajectories, enumeration: Enumeration
+) -> None:
+    path = tmp_path / "run.noether"
+    with RunFile(path, create=True) as file:
+        for stage in STAGES[:3]:
+            write(file, stage, data, enumeration)
+        file.under_way("fit", SETTINGS, resume=False)
+        file.keep("fit/screen", 0, [[1.5, float("nan")]])
+    with pytest.raises(RunFileError, match=r"holds an unfinished run \(fit\); --resume goes on with it"):
+        check_replaceable(path)
+    with RunFile(path) as file:
+        with pytest.raises(RunFileError, match=r"holds an unfinished fit, and no rank: `noether-discover fit .* --res"):
+            file.under_way("rank", SETTINGS, resume=True)
+        with pytest.raises(RunFileError, match=r"--alpha was 0\.05, now 0\.5"):
+            file.under_way("fit", replace(SETTINGS, alpha=0.5), resume=True)
+        assert list(file.kept("fit/screen")) == [0]
+        file.under_way("fit", replace(SETTINGS, jobs=3), resume=True)  # who works changes nothing
+        assert list(file.kept("fit/screen")) == [0]
+        file.finished()
+        assert file.kept("fit/screen") == {}
+    check_replaceable(path)
+
+
+def test_a_file_that_was_killed_as_it_began_holds_nothing(tmp_path: Path, data: Trajectories) -> None:
+    path = tmp_path / "run.noether"
+    begun = sqlite3.connect(path)
+    begun.execute("PRAGMA journal_mode = WAL")
+    begun.close()
+    assert path.stat().st_size > 0
+    assert not is_begun(path)
+    with RunFile(path, create=True) as file:
+        file.write_data(data, SETTINGS, [])
+    assert is_begun(path)

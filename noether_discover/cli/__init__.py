@@ -25,7 +25,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as problem:
-        object.__setattr__(problem, "message", one_line(problem.message))
+        object.__setattr__(problem, "message", one_line(problem.message))  # click calls it final; showing reads it
         problem.show()
         code = problem.exit_code
     except (click.Abort, KeyboardInterrupt, Interrupted) as stop:

@@ -127,6 +127,7 @@ def discover(
 @click.option("-o", "--output", metavar="RUN.noether", callback=a_place, help="The run file to begin.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many formulas there are by nodes, and stop.")
 @click.option("--list", "show", is_flag=True, help="Print the formulas, one a line.")
+@resume_option
 @QUIET
 @data_options
 @derived_options
@@ -135,7 +136,13 @@ def discover(
 @search_options
 @work_options
 def enumerate_(
-    files: tuple[str, ...], output: str | None, only_count: bool, show: bool, quiet: bool, **options: Any
+    files: tuple[str, ...],
+    output: str | None,
+    only_count: bool,
+    show: bool,
+    resume: bool | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Every formula of the language for these columns and units, each once."""
     from ..stages import Clock, Settings, enumerated
@@ -150,11 +157,13 @@ def enumerate_(
         enumeration = enumerated(trajectories, settings, tell)
     clock.lap("enumerate")
     if output:
-        from ..runs import RunFile
+        from ..discovery import begun
 
-        with RunFile(output, create=True) as file:
-            file.write_data(trajectories, settings, files, reading)
-            file.write_enumeration(enumeration, clock.seconds["enumerate"])
+        with begun(output, trajectories, settings, resume, files, reading) as file:
+            if not file.has("enumerate"):
+                file.write_enumeration(enumeration, clock.seconds["enumerate"])
+            if file.unfinished == "enumerate":
+                file.finished()
     if show:
         for formula in enumeration.formulas:
             click.echo(str(formula))

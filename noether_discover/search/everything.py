@@ -12,20 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from noether_dsl.formula import Formula
 from numpy.typing import NDArray
 
 from ..data.trajectories import Trajectories
 from .conservation import Drift
 from .fitting import values
 from .laws import CLEAN_RATIO, Law
-from .verdicts import APPROXIMATE, CONSTRAINT, LAW, NOT_CONSERVED, chi2_limit
+from .verdicts import APPROXIMATE, APPROXIMATE_OVER_RANDOM, CONSTRAINT, LAW, LAW_RATIO, NOT_CONSERVED, chi2_limit
 
 Array = NDArray[np.float64]
 
 OF_SUMS = 0.25
 """What the limit of chi-square is raised by: laws that are sums were fitted to denoised states."""
 AS_GOOD = 3.0
-"""So many times its ratio in the part may an approximate law have on everything."""
+"""So many times its ratio in the search may an approximate law have on other data."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,24 @@ class Figures:
     spread: float
 
 
-def figures(law: Law, trajectories: Trajectories, noise_D: Array) -> Figures:
-    """A law's figures on all trajectories, each weighing the same, as in `conservation`."""
+def holds(verdict: str, ratio: float, chi2: float, ratio_before: float, samples: int, sequences: int) -> bool:
+    """Whether a quantity would get its verdict again on data that it was not found in.
+
+    ratio, chi2: on these data; chi2 is that of the data as measured. ratio_before: in the search.
+    """
+    if verdict == LAW:
+        explained = chi2 <= chi2_limit(samples, sequences) + OF_SUMS and ratio <= LAW_RATIO
+        return explained or ratio <= CLEAN_RATIO
+    return ratio <= AS_GOOD * ratio_before + CLEAN_RATIO
+
+
+def figures(formula: Formula, parameters: tuple[float, ...], trajectories: Trajectories, noise_D: Array) -> Figures:
+    """A quantity's figures on all trajectories, each weighing the same, as in `conservation`."""
     within = noise = total = mean = square = 0.0
     rates, spreads = [], []
     for x_TD, t_T in zip(trajectories.states, trajectories.times, strict=True):
-        g_T = _along(law, trajectories, x_TD)
-        means_T, noise_T = _with_noise(law, trajectories, x_TD, g_T, noise_D)
+        g_T = _along(formula, parameters, trajectories, x_TD)
+        means_T, noise_T = _with_noise(formula, parameters, trajectories, x_TD, noise_D)
         centred_T = g_T - g_T.mean()
         flat_T = means_T - means_T.mean()
         within += float(flat_T @ flat_T) / len(t_T)
@@ -66,21 +78,23 @@ def figures(law: Law, trajectories: Trajectories, noise_D: Array) -> Figures:
     )
 
 
-def _along(law: Law, trajectories: Trajectories, x_TD: Array) -> Array:
+def _along(formula: Formula, parameters: tuple[float, ...], trajectories: Trajectories, x_TD: Array) -> Array:
     columns = dict(zip(trajectories.symbols, np.ascontiguousarray(x_TD.T), strict=True))
-    return np.broadcast_to(values(law.formula, law.values, columns), len(x_TD))
+    return values(formula, parameters, columns)
 
 
-def _with_noise(law: Law, trajectories: Trajectories, x_TD: Array, g_T: Array, noise_D: Array) -> tuple[Array, Array]:
+def _with_noise(
+    formula: Formula, parameters: tuple[float, ...], trajectories: Trajectories, x_TD: Array, noise_D: Array
+) -> tuple[Array, Array]:
     """The values [T] less what noise adds to their mean, and the variance that noise gives them."""
+    g_T = _along(formula, parameters, trajectories, x_TD)
     level_T, variance_T = g_T.copy(), np.zeros(len(g_T))
     for d, sigma in enumerate(noise_D):
-        if trajectories.symbols[d] not in law.formula.inputs or not sigma > 0:
+        if trajectories.symbols[d] not in formula.inputs or not sigma > 0:
             continue
-        up_TD, down_TD = x_TD.copy(), x_TD.copy()
-        up_TD[:, d] += sigma
-        down_TD[:, d] -= sigma
-        up_T, down_T = _along(law, trajectories, up_TD), _along(law, trajectories, down_TD)
+        up_T, down_T = (
+            _along(formula, parameters, trajectories, x_TD + step * np.eye(len(noise_D))[d]) for step in (sigma, -sigma)
+        )
         level_T -= 0.5 * (up_T + down_T - 2.0 * g_T)
         variance_T += np.square(0.5 * (up_T - down_T))
     return level_T, variance_T
@@ -97,7 +111,8 @@ def on_everything(
     judged = []
     for done, law in enumerate(laws):
         report(done, len(laws))
-        judged.append(_judged(law, figures(law, trajectories, noise_D), trajectories, windows))
+        found = figures(law.formula, law.values, trajectories, noise_D)
+        judged.append(_judged(law, found, trajectories, windows))
     report(len(laws), len(laws))
     return tuple(judged)
 
@@ -107,11 +122,8 @@ def _judged(law: Law, found: Figures, trajectories: Trajectories, windows: bool)
     if windows or law.verdict == CONSTRAINT:
         return law
     law = replace(law, ratio=found.ratio, spread=found.spread)
-    limit = chi2_limit(trajectories.samples, len(trajectories)) + OF_SUMS
-    if law.verdict == LAW and (found.chi2 <= limit or found.ratio <= CLEAN_RATIO):
+    if holds(law.verdict, found.ratio, found.chi2, law.ratio_heldout, trajectories.samples, len(trajectories)):
         return law
-    if law.verdict == LAW and found.ratio * 100.0 <= law.ratio_random:
+    if law.verdict == LAW and found.ratio * APPROXIMATE_OVER_RANDOM <= law.ratio_random:
         return replace(law, verdict=APPROXIMATE, reason="on all data it varies more than noise explains")
-    if law.verdict == APPROXIMATE and found.ratio <= AS_GOOD * law.ratio_heldout:
-        return law
     return replace(law, verdict=NOT_CONSERVED, reason="on all data it varies along trajectories")

@@ -73,10 +73,15 @@ def together(whole: Sequence[Law], summed: Sequence[Law], evidence: Evidence, cl
 def _one_of(same: Law, law: Law, clean: bool) -> Law:
     """A sum and a whole formula that say the same, as one law: the sum, with the other as a form.
 
-    Where there is no noise the smaller of the two stands for both (x*y*z for log(x) + log(y) + log(z)).
+    Where there is no noise the smaller of the two stands for both (x*y*z for log(x) + log(y) + log(z)), under noise one
+    that is smaller and for which fewer numbers were fitted. A formula that noise explains is no form of a sum that it
+    does not: the sum imitates it (phd*th**3 - 2.4*phd*th**2 imitates phd*sin(th)**2).
     """
+    if law.verdict == IS_LAW and same.verdict != IS_LAW:
+        return law
     shown, other = same, law
-    if clean and law.verdict == same.verdict and law.formula.nodes < same.formula.nodes:
+    plainer = clean or len(law.parameters) < len(same.parameters)
+    if plainer and law.verdict == same.verdict and law.formula.nodes < same.formula.nodes:
         shown, other = replace(law, p_value=same.p_value, library=same.library), same
     forms = dict.fromkeys((*shown.forms, str(other.formula), *other.forms))
     forms.pop(str(shown.formula), None)

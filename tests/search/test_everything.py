@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from noether_discover.search.evidence import gather
 from noether_discover.search.fitting import ratios
 from noether_discover.search.judging import drift_of
 from noether_discover.stages import Settings, enumerated, searched
+from noether_discover.verification import verify
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
@@ -25,7 +27,7 @@ def test_trajectory_by_trajectory_gives_the_figures_of_all_together(noise: float
     settings = Settings(max_nodes=7, strict_angles=True, jobs=1)
     _, found, _ = searched(evidence, enumerated(data, settings), settings)
     (law,) = found.laws
-    mine = figures(law, data, evidence.noise_D)
+    mine = figures(law.formula, law.values, data, evidence.noise_D)
     frames = evidence.whole_frame, evidence.whole_noise_frame
     ratio, chi2 = (float(ratios([law.formula], [law.values], frame)[0]) for frame in frames)
     drift = drift_of(law.formula, law.values, evidence)
@@ -54,6 +56,21 @@ def test_what_holds_along_all_data_is_a_law(monkeypatch: pytest.MonkeyPatch) -> 
     (law,) = answer.laws
     assert (law["formula"], law["verdict"]) == ("p**2 - a*cos(q)", "LAW")
     assert "along all 2,700 samples, found in 900 of them" in answer.reason
+
+
+def test_a_run_of_a_part_is_verified_on_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The figures that it reports are those of all rows, and so are those that are computed anew."""
+    data = simulate("pendulum_hnn", trajectories=60, noise=0.01, seed=4)
+    in_a_part(data, monkeypatch)
+    discover(data, rank=False, jobs=1, run=tmp_path / "run.noether")
+    found = verify(tmp_path / "run.noether", data)
+    assert (found.same_data, found.holds, len(found.laws)) == (True, True, 1), found
+    other = verify(tmp_path / "run.noether", simulate("pendulum_hnn", trajectories=60, noise=0.01, seed=5))
+    assert (other.same_data, other.holds) == (False, True), other
+    rng = np.random.default_rng(0)
+    mixed = replace(data, states=tuple(rng.permutation(data.stacked)[: len(x)] for x in data.states))
+    wrong = verify(tmp_path / "run.noether", mixed)
+    assert not wrong.holds
 
 
 def test_what_fails_along_trajectories_that_were_not_searched_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

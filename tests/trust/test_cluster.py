@@ -82,6 +82,17 @@ def said(log: Path, what: str) -> str:
     raise AssertionError(f"{log.name} does not say {what}: {log.read_text()}")
 
 
+def begun(start: Start, cluster: Cluster, run: Path) -> subprocess.Popen[str]:
+    """A run on the cluster of which some pieces are finished, and not all."""
+    process = start(*WORDS, "--cluster", cluster.address, "-o", run.name)
+    deadline = time.monotonic() + 120
+    while not pieces(run):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
 def check_the_same(done: Done, folder: Path, run: str) -> None:
     assert done(*WORDS, "--jobs", 2, "-o", "here.noether").returncode == 0
     first, second = (without_jobs(tables(folder / name)) for name in (run, "here.noether"))
@@ -138,12 +149,7 @@ def test_a_worker_that_dies_leaves_its_pieces_to_the_others(cluster: Cluster, tm
 def test_the_tables_are_those_of_this_machine_even_where_a_worker_dies(
     cluster: Cluster, start: Start, done: Done, tmp_path: Path, pendulum_csv: Path
 ) -> None:
-    process = start(*WORDS, "--cluster", cluster.address, "-o", "there.noether")
-    deadline = time.monotonic() + 120
-    while not pieces(tmp_path / "there.noether"):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    process = begun(start, cluster, tmp_path / "there.noether")
     cluster.workers[0].send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -154,12 +160,7 @@ def test_the_tables_are_those_of_this_machine_even_where_a_worker_dies(
 def test_without_its_scheduler_a_run_stops_and_goes_on_here(
     cluster: Cluster, start: Start, done: Done, tmp_path: Path, pendulum_csv: Path
 ) -> None:
-    process = start(*WORDS, "--cluster", cluster.address, "-o", "there.noether")
-    deadline = time.monotonic() + 120
-    while not pieces(tmp_path / "there.noether"):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    process = begun(start, cluster, tmp_path / "there.noether")
     cluster.scheduler.send_signal(signal.SIGKILL)
     out, errors = process.communicate(timeout=120)
     assert (process.returncode, out) == (2, "")
