@@ -5,6 +5,7 @@ What is common to a step's pieces (data, grammar) travels once per worker; from 
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -15,6 +16,20 @@ from .errors import WorkError
 
 WAIT = 10.0
 """Seconds after which a scheduler or its workers are taken for absent."""
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without Dask's own remarks, which print the traceback of every connection that fails: we say what happened."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("distributed", "tornado")]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
@@ -35,26 +50,27 @@ def connected(address: str, common: Sequence[Any] = ()) -> Iterator[None]:
     from joblib import parallel_config
 
     gone = f"the scheduler at {address} is gone; a run file keeps what was finished, and --resume goes on without it"
-    try:
-        client = Client(address, timeout=WAIT, set_as_default=True)
-    except (OSError, TimeoutError, ValueError) as problem:
-        raise WorkError(
-            f"--cluster {address}: no scheduler answers there; start one with `dask scheduler` and workers with "
-            f"`dask worker {address}`"
-        ) from problem
-    try:
-        if not client.scheduler_info()["workers"]:
-            try:
-                client.wait_for_workers(1, timeout=WAIT)
-            except TimeoutError as problem:
-                raise WorkError(
-                    f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`"
-                ) from problem
-        with parallel_config("dask", scatter=[one for one in common if hasattr(one, "__dict__")] or None):
-            yield
-    except (CommClosedError, ConnectionError, TimeoutError, CancelledError) as problem:
-        raise WorkError(gone) from problem
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            client.close(timeout=WAIT)
+    with _silent():
+        try:
+            client = Client(address, timeout=WAIT, set_as_default=True)
+        except (OSError, TimeoutError, ValueError) as problem:
+            raise WorkError(
+                f"--cluster {address}: no scheduler answers there; start one with `dask scheduler` and workers with "
+                f"`dask worker {address}`"
+            ) from problem
+        try:
+            if not client.scheduler_info()["workers"]:
+                try:
+                    client.wait_for_workers(1, timeout=WAIT)
+                except TimeoutError as problem:
+                    raise WorkError(
+                        f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`"
+                    ) from problem
+            with parallel_config("dask", scatter=[one for one in common if hasattr(one, "__dict__")] or None):
+                yield
+        except (CommClosedError, ConnectionError, TimeoutError, CancelledError) as problem:
+            raise WorkError(gone) from problem
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                client.close(timeout=WAIT)
