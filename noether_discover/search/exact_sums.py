@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .known import ALIKE_EXACTLY, CONSTRAINT, Log, Sum, independent_share, new_components
 from .libraries import libraries
 from .material import Material
-from .shelves import Shelf, refusal, shelf_of, stated
+from .shelves import Shelf, refusal, shelves_of, stated
 from .sparse import pivots, simplest_exact, smallest
 
 Array = NDArray[np.float64]
@@ -24,6 +24,8 @@ INDEPENDENT = 1e-6
 TRIES = 12
 MOST_OF_CONSTRAINT = 5
 STEEP = 0.3
+WEAK = 0.03
+"""A coefficient below this share of the largest is tried to be done without."""
 _NONE = 1e-6  # a coefficient below this share of the largest is none
 
 
@@ -34,10 +36,10 @@ def exact_sums(m: Material, known: list[Sum], log: Log) -> list[Sum]:
     for library in libraries(m.kinds):
         if complete(found, m):
             break
-        shelf = shelf_of(library, m)
-        if library.components == 1 and not m.windows:
-            _constraints(shelf, m, found, gradients, log)
-        _laws(shelf, m, found, gradients, log)
+        for shelf in shelves_of(library, m):
+            if library.components == 1 and not m.windows:
+                _constraints(shelf, m, found, gradients, log)
+            _laws(shelf, m, found, gradients, log)
     return found
 
 
@@ -57,8 +59,11 @@ def _null(w: Array, n: Array, limit: float) -> Array:
     return np.asarray(vectors[:, values < limit])
 
 
-def _support(vectors_MQ: Array, order_M: NDArray[np.int64], w: Array, n: Array) -> NDArray[np.int64]:
-    """The terms of the simplest vector, those that it does without left out."""
+def _support(
+    vectors_MQ: Array, order_M: NDArray[np.int64], w: Array, n: Array, limit: float | None = None
+) -> NDArray[np.int64]:
+    """The terms of the simplest vector, those that it does without left out. limit: the chi-square that is kept when
+    weak terms go, which only make up for what is not quite exact in the data; None for keeping them."""
     v = simplest_exact(vectors_MQ, order_M)
     support = np.flatnonzero(np.abs(v) > _NONE * np.abs(v).max())
     while len(support) > 1:
@@ -68,6 +73,14 @@ def _support(vectors_MQ: Array, order_M: NDArray[np.int64], w: Array, n: Array) 
         if not weak.any():
             break
         support = support[~weak]
+    while limit is not None and len(support) > 1:
+        _, vectors = smallest(w[np.ix_(support, support)], n[np.ix_(support, support)], 1)
+        size = np.abs(vectors[:, 0])
+        fewer = np.delete(support, int(size.argmin()))
+        least, _ = smallest(w[np.ix_(fewer, fewer)], n[np.ix_(fewer, fewer)], 1)
+        if size.min() > WEAK * size.max() or least[0] > limit:
+            break
+        support = fewer
     return support
 
 
@@ -86,7 +99,7 @@ def _laws(shelf: Shelf, m: Material, found: list[Sum], gradients: list[Array], l
         sums = [
             (stated(shelf, support, m), support)
             for order in (np.lexsort((number, -complexity_M)), np.lexsort((-number, -complexity_M)))
-            for support in [keep[_support(null_MQ, order, p.within, p.noise)]]
+            for support in [keep[_support(null_MQ, order, p.within, p.noise, NULL)]]
         ]
         law, support = min(sums, key=lambda pair: pair[0].score)
         why = refusal(law, m)

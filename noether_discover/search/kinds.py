@@ -22,6 +22,7 @@ class Kinds:
     rates: column -> the column that is its rate of change. positive, nonzero: columns without other values.
     groups: columns that a linear law adds up, and so are of one kind; and the positions whose rates are.
     vectors: name -> component symbols. time: the column that is the time, if any; span: how long a trajectory is.
+    sizes: the columns' deviations.
     """
 
     symbols: tuple[str, ...]
@@ -35,6 +36,7 @@ class Kinds:
     vectors: tuple[tuple[str, tuple[str, ...]], ...] = ()
     time: str | None = None
     span: float = 0.0
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def typed(self) -> bool:
@@ -93,5 +95,6 @@ def kinds_of(trajectories: Trajectories) -> Kinds:
         constant=tuple(s for s, d, c in zip(names, varied, still, strict=True) if d and c),
         vectors=trajectories.vectors,
         time=next((s for s in names if (o := origins[s]) is not None and o.kind == "time"), None),
+        sizes=dict(zip(names, x_ND.std(axis=0).tolist(), strict=True)),
         span=float(np.median([t[-1] - t[0] for t in trajectories.times])),
     )

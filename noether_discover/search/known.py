@@ -43,6 +43,7 @@ class Sum:
     ratio_apart: the least ratio of its terms where columns do not belong together. p_value: see `significance`.
     informative: its variance over that of its terms; a sum of nearly cancelling terms has none.
     trusted: the mean weight of the samples that it was fitted to.
+    settled: whether the data tell the number inside its terms, if there is one.
     """
 
     terms: tuple[Term, ...]
@@ -58,6 +59,7 @@ class Sum:
     free: int = 1
     informative: float = 1.0
     trusted: float = 1.0
+    settled: bool = True
     new: tuple[int, ...] = (0,)
     ratio_apart: float = 1.0
     p_value: float = float("nan")
@@ -141,6 +143,32 @@ def independent_share(gradient_ND: Array, known: Sequence[Array], alike: float =
     left = left * (values > alike * values.max(axis=1, keepdims=True))[:, None, :]
     inside = np.einsum("nd,ndl->nl", gradient_ND, left)
     return float((whole - (inside**2).sum()) / whole)
+
+
+def follows(law: Sum, known: Sequence[Sum], samples: Sequence[Sample]) -> float:
+    """How much of the variance of a sum's means over sequences quadratic functions of the means of known laws explain:
+    the adjusted coefficient of determination; linear ones where sequences are few."""
+    numbers = [(s, c) for s in known if s.kind == LAW for c in range(s.rank)]
+    if not numbers:
+        return 0.0
+    y_K = _means(law, 0, samples)
+    z_LK = np.stack([_means(s, c, samples) for s, c in numbers])
+    z_LK = (z_LK - z_LK.mean(axis=1, keepdims=True)) / z_LK.std(axis=1, keepdims=True).clip(1e-300)
+    columns = [np.ones(len(y_K)), *z_LK]
+    squares = [a * b for i, a in enumerate(z_LK) for b in z_LK[i:]]
+    if len(columns) + len(squares) <= len(y_K) // 2:
+        columns += squares
+    if len(columns) > len(y_K) // 2:
+        return 0.0
+    a_KC = np.stack(columns, axis=1)
+    rest_K = y_K - a_KC @ np.linalg.lstsq(a_KC, y_K, rcond=None)[0]
+    whole = float(y_K.var(ddof=1))
+    return 1.0 - float(rest_K @ rest_K) / (len(y_K) - len(columns)) / whole if whole > 0 else 0.0
+
+
+def _means(law: Sum, component: int, samples: Sequence[Sample]) -> Array:
+    """Over each sequence, [K]."""
+    return np.concatenate([np.add.reduceat(law.at(s.values, component), s.starts) / s.counts for s in samples])
 
 
 def new_components(

@@ -14,6 +14,7 @@ from itertools import combinations, combinations_with_replacement, permutations
 
 from noether_dsl.formula import node, parameter, variable
 
+from .curved_libraries import ROOTS, STEEPNESS, radial, roots, steep_exponentials, turning_velocities
 from .kinds import Kinds
 from .terms import Term, distance2, monomial, monomials, power, product
 from .vector_libraries import (
@@ -32,8 +33,10 @@ from .vector_libraries import (
 
 MOST_SCALED = 4
 """Vectors beyond which their scalings are too many."""
-RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+RATES = (0.03, 0.07, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 20.0)
 """Rates of growth that are tried, over the span of a trajectory."""
+MOST_UNKNOWN = 4
+"""Columns, none of which is known to be another's rate, beyond which numbers inside terms are not sought."""
 MOST_TERMS = 420
 """In one library: beyond, its Gram matrix is neither quick nor well conditioned."""
 
@@ -250,6 +253,34 @@ def _growing(k: Kinds) -> Library | list[Term]:
     return Library("products of two, growing with time", terms(scales[0]), terms, scales)
 
 
+def _roots(k: Kinds) -> Library | list[Term]:
+    if not k.velocities or (not k.rates and len(k.symbols) > MOST_UNKNOWN):
+        return []
+    size = max((k.sizes[v] for v in k.velocities), default=1.0)
+    scales = tuple(x * size**2 for x in ROOTS)
+    return Library("roots of squares and a number", tuple(roots(k, 1.0)), lambda s: tuple(roots(k, s)), scales)
+
+
+def _steep_exponentials(k: Kinds, sign: float, name: str) -> Library | list[Term]:
+    if not k.positions or (not k.rates and len(k.symbols) > MOST_UNKNOWN):
+        return []
+    size = min(k.sizes[s] for s in k.positions)
+    scales = tuple(x / size for x in STEEPNESS)
+
+    def terms(rate: float) -> tuple[Term, ...]:
+        return tuple(steep_exponentials(k, sign * rate))
+
+    return Library(name, terms(scales[0]), terms, scales)
+
+
+def _falling(k: Kinds) -> Library | list[Term]:
+    return _steep_exponentials(k, -1.0, "falling exponentials at a rate")
+
+
+def _rising(k: Kinds) -> Library | list[Term]:
+    return _steep_exponentials(k, 1.0, "rising exponentials at a rate")
+
+
 _MAKERS: tuple[tuple[str, Callable[[Kinds], list[Term] | Library]], ...] = (
     ("the columns themselves", _linear),
     ("products of two", _quadratic),
@@ -260,6 +291,8 @@ _MAKERS: tuple[tuple[str, Callable[[Kinds], list[Term] | Library]], ...] = (
     ("powers of differences", _difference_powers),
     ("products of three", _cubic),
     ("sines and cosines of differences, times velocities", _turning_differences),
+    ("sines and cosines, times velocities", turning_velocities),
+    ("distances, times angular velocities", radial),
     ("exponentials of differences", _exponential_differences),
     ("inverses and logarithms of differences", _inverse_differences),
     ("unit vectors and products of three", _unit_vectors),
@@ -267,6 +300,9 @@ _MAKERS: tuple[tuple[str, Callable[[Kinds], list[Term] | Library]], ...] = (
     ("softened inverse distances in the plane", _softened_distances),
     ("exponentials of differences, times velocities", _moving_exponentials),
     ("products of four", _quartic),
+    ("roots of squares and a number", _roots),
+    ("falling exponentials at a rate", _falling),
+    ("rising exponentials at a rate", _rising),
     ("the time", _times),
     ("products of two, growing with time", _growing),
 )

@@ -25,6 +25,8 @@ CLEAN_SAMPLES, NOISY_SAMPLES = 1500, 3000
 """About how many training samples each pass uses."""
 CLEAN_FLOOR = 1e-6
 """The noise of clean data, as a share of each column's deviation."""
+DERIVED_FLOOR = 30.0
+"""The same of a computed column, in its estimated error: it is larger where a motion turns sharply."""
 NOISE_FLOOR = 1e-5
 GRADIENT_STATES = 300
 REPLICAS = 3
@@ -58,9 +60,11 @@ class Material:
 
 
 def clean_material(evidence: Evidence) -> Material:
-    """The data as they are, with a noise of 1e-6 of each column's deviation, or its rounding."""
+    """The data as they are, with a noise of 1e-6 of each column's deviation, or its rounding, or what computing it
+    costs."""
     data = evidence.sequences
-    floor_D = np.maximum(CLEAN_FLOOR * data.stacked.std(axis=0), rounding(data))
+    own_D = np.array([DERIVED_FLOOR * ((origin and origin.error) or 0.0) for origin in data.origins])
+    floor_D = np.maximum(np.maximum(CLEAN_FLOOR * data.stacked.std(axis=0), rounding(data)), own_D)
     rng = np.random.default_rng(evidence.seed)
     replicas = [[x + rng.normal(size=x.shape) * floor_D for x in data.states] for _ in range(2)]
     return _material(evidence, data, replicas, CLEAN_SAMPLES, 1.0, clean=True)

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from .exact_sums import complete, missing
 from .kinds import Kinds
-from .known import CONSTRAINT, Log, Sum, independent_share, new_components
+from .known import CONSTRAINT, Log, Sum, follows, independent_share, new_components
 from .libraries import libraries
 from .material import Material, regrouped
 from .pencils import pencil, trust
-from .shelves import PASSES, Shelf, is_slow, refusal, shelf_of, stated
-from .sparse import NOISE_SHARE, eliminated, exhausted, price, quotient, refitted, smallest
+from .shelves import PASSES, Shelf, is_slow, refusal, shelves_of, stated
+from .sparse import NOISE_SHARE, eliminated, exchanged, exhausted, grown, price, quotient, refitted, smallest
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,9 @@ INDEPENDENT = 0.06
 """Of a gradient's mean square, beside those of the laws: below, a sum is taken for a function of them."""
 LEAST_SHARE, MOST_SHARE = 0.02, 0.1
 """The same, for a law with one fitted number, and the most that is asked for."""
+IMITATES = ((3, 0, 0.9), (1, 5, 0.96))
+"""(fitted numbers, terms, share): a sum with so many of both imitates a function of the laws when these tell such a
+share of how it varies from sequence to sequence: enough numbers give it a gradient of its own under noise."""
 DISTINCT = 0.3
 """The same for a constraint beside others: a nearly flat function of one has a gradient of noise."""
 HOPELESS = 6.0
@@ -37,6 +40,10 @@ TRIES = 12
 LARGEST_OF_CONSTRAINTS = 120
 """Terms of a library in which constraints are looked for."""
 MOST_OF_CONSTRAINT = 5
+MOST_EXCHANGED = 6
+"""Terms of a sum whose terms are exchanged for others one by one."""
+GROWN, MOST_GROWN = 2, 110
+"""So many of the best small sums are grown term by term, in libraries of at most so many terms."""
 STEEP = 0.3
 """A constraint changes by so much of its deviation over shuffled states when the columns change by theirs; what is flat
 on the data, like (r - 1)^4, is no more than a power of a constraint."""
@@ -80,11 +87,12 @@ def noisy_sums(
     queue = []
     chosen = [library for library in libraries(m.kinds) if only is None or library.name in only]
     for number, library in enumerate(chosen):
-        shelf = shelf_of(library, m)
-        if only is None and library.components == 1 and len(shelf.terms) <= LARGEST_OF_CONSTRAINTS and not m.windows:
-            shelf.forget(found, m)
-            _constraints(shelf, m, found, gradients, log)
-        queue.append(_Proposals(shelf))
+        for shelf in shelves_of(library, m):
+            small = len(shelf.terms) <= LARGEST_OF_CONSTRAINTS
+            if only is None and library.components == 1 and small and not m.windows:
+                shelf.forget(found, m)
+                _constraints(shelf, m, found, gradients, log)
+            queue.append(_Proposals(shelf))
         progress(number + 1, 2 * len(chosen))
     for one in queue:
         one.shelf.forget(found, m)
@@ -105,7 +113,7 @@ def noisy_sums(
             before = len(one.shelf.keep)
             one.shelf.forget(found, m)
             if one.law is not None:
-                one.new = new_components(one.gradients, gradients, least_share(one.law), most=missing(found, m))
+                one.new = _new_of(one.law, one.gradients, found, gradients, m)
                 one.law, one.stale = (one.law, False) if one.new else (None, True)
             elif one.hopeful and len(one.shelf.keep) < before:
                 one.stale = True  # what hid a law may be gone
@@ -157,7 +165,7 @@ def _propose(one: _Proposals, m: Material, found: list[Sum], gradients: list[Arr
     why = refusal(law, m) or ("slow columns do as well" if is_slow(law, m) else None)
     if why is None:
         one.gradients = m.places.gradients(law)
-        one.new = new_components(one.gradients, gradients, least_share(law), most=missing(found, m))
+        one.new = _new_of(law, one.gradients, found, gradients, m)
         if one.new:
             one.law = law
             return
@@ -166,6 +174,14 @@ def _propose(one: _Proposals, m: Material, found: list[Sum], gradients: list[Arr
     log(
         f"  not {shelf.name}: {law}: {why} (chi2 {law.chi2:.2f}, {law.chi2_heldout:.2f}, ratio {law.ratio_heldout:.2g})"
     )
+
+
+def _new_of(law: Sum, own: list[Array], found: list[Sum], gradients: list[Array], m: Material) -> list[int]:
+    """The components of a sum that follow from nothing that was found."""
+    shares = [share for free, terms, share in IMITATES if law.free >= free and len(law.terms) >= terms]
+    if shares and law.rank == 1 and not m.windows and follows(law, found, (m.train, m.held)) > min(shares):
+        return []
+    return new_components(own, gradients, least_share(law), most=missing(found, m))
 
 
 def _promising(shelf: Shelf, keep: NDArray[np.int64]) -> bool:
@@ -188,10 +204,14 @@ def _best_support(
     p, h = shelf.train.part(keep), shelf.held.part(keep)
     complexity_M = shelf.complexity_M[keep]
     supports = exhausted(p.within, p.noise, p.total, complexity_M)
+    if len(keep) <= MOST_GROWN:
+        supports += [s for start in supports[:GROWN] for s in grown(start, p.within, p.noise, p.total, complexity_M)]
     for dearest_first in (True, False):
         found = eliminated(p.within, p.noise, p.total, complexity_M, dearest_first=dearest_first)
         if found is not None:
             supports.append(found.support)
+            if len(found.support) <= MOST_EXCHANGED and len(keep) <= MOST_GROWN:
+                supports.append(exchanged(found.support, p.within, p.noise, p.total, complexity_M))
             if found.chi2 > 4.0:
                 break
     chance = float(np.sqrt(2.0 / m.effective))
@@ -221,7 +241,7 @@ def least_share(law: Sum) -> float:
 
 def _grouped(m: Material, known: list[Sum], gradients: list[Array], log: Log) -> Kinds:
     """The columns' kinds, with the groups that linear laws show: what is added up is alike."""
-    shelf = shelf_of(next(lib for lib in libraries(m.kinds) if lib.components == 1), m)
+    (shelf,) = shelves_of(next(lib for lib in libraries(m.kinds) if lib.components == 1), m)
     one, laws, own = _Proposals(shelf), list(known), list(gradients)
     while True:
         shelf.forget(laws, m)

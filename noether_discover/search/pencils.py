@@ -26,6 +26,8 @@ from .terms import Term, Values
 
 Array = NDArray[np.float64]
 
+LARGEST = 1e60
+"""Of a term: beyond, sums of squares are not finite."""
 HEAVY = 0.03
 """A term whose quartiles lie closer than this share of its deviation is ruled by few samples, and not used."""
 SENSITIVE = 3.0
@@ -104,14 +106,21 @@ def trust(terms: Sequence[Term], sample: Sample) -> Array:
     square_MN = np.zeros((len(terms), sample.size))
     for c in range(ranks_of(terms)):
         f_MN = sample.values.of(terms, c)
-        for values in sample.replicas:
-            square_MN += np.nan_to_num(np.square(values.of(terms, c) - f_MN), nan=0.0, posinf=0.0)
+        with np.errstate(all="ignore"):
+            for values in sample.replicas:
+                square_MN += np.nan_to_num(np.square(values.of(terms, c) - f_MN), nan=0.0, posinf=0.0)
     typical_M = np.median(square_MN, axis=1, keepdims=True)
     used = (typical_M[:, 0] > 0) & np.isfinite(typical_M[:, 0])
     if not used.any():
         return np.ones(sample.size)
     excess_N = (square_MN[used] / typical_M[used]).mean(axis=0)
     return np.asarray(1.0 / np.maximum(excess_N / SENSITIVE, 1.0) ** 2)
+
+
+def _moderate(f_CMN: Array) -> NDArray[np.bool_]:
+    """Which terms are finite everywhere, and small enough for their squares to be."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.abs(f_CMN) < LARGEST).all(axis=(0, 2)))
 
 
 def pencil(
@@ -123,12 +132,12 @@ def pencil(
     """
     rank = ranks_of(terms)
     f_CMN = np.stack([sample.values.of(terms, c) for c in range(rank)])
-    usable_M = np.isfinite(f_CMN).all(axis=(0, 2))
+    usable_M = _moderate(f_CMN)
     f_CMN[:, ~usable_M] = 0.0
     r_CMR = f_CMN
     if sample.reference is not None:
         r_CMR = np.stack([sample.reference.of(terms, c) for c in range(rank)])
-        usable_M &= np.isfinite(r_CMR).all(axis=(0, 2))
+        usable_M &= _moderate(r_CMR)
         r_CMR[:, ~usable_M] = 0.0
     size_M = np.sqrt(r_CMR.var(axis=2).mean(axis=0))
     usable_M &= size_M > 1e-10 * np.abs(f_CMN).max(axis=(0, 2)).clip(1e-300)
@@ -141,7 +150,9 @@ def pencil(
     for values in sample.replicas:
         other_CMN = np.stack([values.of(terms, c) for c in range(rank)])
         other_CMN[:, ~usable_M] = 0.0
-        changes.append(np.nan_to_num(other_CMN / scale_M[:, None] - f_CMN, nan=1e3, posinf=1e3, neginf=-1e3))
+        with np.errstate(all="ignore"):
+            change_CMN = np.nan_to_num(other_CMN / scale_M[:, None] - f_CMN, nan=1e3, posinf=1e3, neginf=-1e3)
+        changes.append(change_CMN.clip(-LARGEST, LARGEST))
     weight_N = np.ones(sample.size) if weight_N is None else weight_N
     freedom = float(weight_N.sum()) * (1.0 - len(sample.counts) / sample.size)
     count = len(terms)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .known import LAW, Sum, without_known
 from .libraries import Library
 from .material import Material
-from .pencils import Pencil, Sample, pencil, trust
+from .pencils import Pencil, Sample, pencil, ranks_of, trust
 from .snapping import snapped
-from .sparse import price, quotient, smallest
+from .sparse import price, quotient, refitted, smallest
 from .terms import Term
 
 Array = NDArray[np.float64]
@@ -28,10 +28,23 @@ OVER_APART = 2.0
 SHORT, OVER_SHORT = 0.01, 10.0
 """The same where even columns from elsewhere give a ratio below the first, and ten times as much for every number that
 was fitted: in so short a piece of a motion all is linear in time, and every number turns a slope so that it cancels."""
+LARGER, SURELY = 3.0, 10.0
+"""A number inside terms must be told from one larger by the first, by so much of the logarithm of the likelihood."""
+HOPELESS = 1e30
+"""A chi-square that stands for none."""
+MOST_NUMBERS = 3
+"""Numbers inside terms that a library is searched with."""
+TOLERABLE = 6.0
+"""Where no sum of a library has a chi-square below this, the number inside its terms does not matter."""
+NEAR = 0.3
+"""How far, in its logarithm, a number inside terms may be from where the whole library had it."""
 LEAST_INFORMATIVE = 1e-8
 OVERESTIMATED, NEARLY_EXACT = 0.1, 1e-3
 """With a chi-square below the first the noise is less than a third of what is assumed; then only a sum that is
 conserved to the second says something."""
+MOST_FREE, LONGEST = 8, 24.0
+"""Numbers that are fitted under noise, and the price of the terms: beyond, a sum is a Taylor series of something, be it
+of a function of other laws. (The energy of a ring of five masses and quadratic springs costs 21.)"""
 LEAST_TRUSTED = 0.4
 """Of the samples: a law that only holds where noise hardly moves it may be one of a corner of the data."""
 _EXACT_RATIO = 3e-7
@@ -79,14 +92,19 @@ class Shelf:
         self.allowed_M[support[int(np.lexsort((np.arange(len(support)), self.complexity_M[support]))[-1])]] = False
 
 
-def shelf_of(library: Library, m: Material) -> Shelf:
-    """A library with its forms; a softening inside is fitted first."""
-    terms = list(library.terms if library.soft is None else _softened(library, m))
+def shelves_of(library: Library, m: Material) -> list[Shelf]:
+    """A library with its forms; one with a number inside its terms once for every number where some sum of them is more
+    conserved than with numbers nearby: what grows at one rate is found beside what grows at another, or not at all."""
+    ways = [library.terms] if library.soft is None else _softened(library, m)
+    return [_shelf(library.name, list(terms), m) for terms in ways]
+
+
+def _shelf(name: str, terms: list[Term], m: Material) -> Shelf:
     train = pencil(terms, m.train, weight_N=weights(terms, m.train, m))
     held = train if m.clean else pencil(terms, m.held, train.scale_M, weight_N=weights(terms, m.held, m))
-    shuffled = pencil(terms, m.shuffled, train.scale_M) if library.components == 1 else train
+    shuffled = pencil(terms, m.shuffled, train.scale_M) if ranks_of(terms) == 1 else train
     complexity_M = np.array([term.complexity for term in terms])
-    return Shelf(library.name, terms, complexity_M, train, held, shuffled, train.usable_M & held.usable_M)
+    return Shelf(name, terms, complexity_M, train, held, shuffled, train.usable_M & held.usable_M)
 
 
 def weights(terms: Sequence[Term], sample: Sample, m: Material) -> Array | None:
@@ -94,8 +112,8 @@ def weights(terms: Sequence[Term], sample: Sample, m: Material) -> Array | None:
     return None if m.clean else trust(terms, sample)
 
 
-def _softened(library: Library, m: Material) -> tuple[Term, ...]:
-    """The library at the softening where some sum of its terms has the least chi-square."""
+def _softened(library: Library, m: Material) -> list[tuple[Term, ...]]:
+    """The library at the numbers inside where some sum of its terms has less chi-square than nearby, best first."""
     assert library.soft is not None
     soft = library.soft
 
@@ -105,24 +123,68 @@ def _softened(library: Library, m: Material) -> tuple[Term, ...]:
         p = pencil(soft(float(np.exp(log_s))), m.train, weight_N=fixed_N)
         p = p.part(np.flatnonzero(p.usable_M))
         if not len(p.scale_M):
-            return np.inf
+            return HOPELESS
         values, _ = smallest(p.within, p.noise, 1)
-        return float(np.log(max(values[0], 1e-12)))
+        return float(values[0])
 
     grid = np.log(np.array(library.scales))
-    best = int(np.argmin([least(g) for g in grid]))
-    bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    options = {"xatol": 1e-9 if m.clean else 1e-2, "maxiter": 40}
-    result = scipy.optimize.minimize_scalar(least, bounds=bounds, method="bounded", options=options)
-    return soft(float(np.exp(result.x)))
+    height = np.array([least(g) for g in grid])
+    beside = np.concatenate([[np.inf], height, [np.inf]])
+    lows = np.flatnonzero((height <= beside[:-2]) & (height <= beside[2:]) & (height < HOPELESS))
+    lows = lows[np.argsort(height[lows], kind="stable")][:MOST_NUMBERS]
+    options = {"xatol": 1e-9 if m.clean else 1e-2, "maxiter": 40}  # a parabola near its least: a few steps
+    found = []
+    for low in lows:
+        bounds = grid[max(low - 1, 0)], grid[min(low + 1, len(grid) - 1)]
+        found.append(scipy.optimize.minimize_scalar(least, bounds=bounds, method="bounded", options=options))
+    ways = [float(np.exp(f.x)) for f in found if m.clean or f.fun < TOLERABLE] or [library.scales[0]]
+    return [soft(s) for s in ways]
+
+
+def _with_number(terms: Sequence[Term], factor: float) -> list[Term]:
+    """The terms with the number inside them times a factor."""
+    return [replace(t, values=tuple(v * factor for v in t.values)) if t.values else t for t in terms]
+
+
+def _sharp(terms: list[Term], sample: Sample, m: Material) -> list[Term]:
+    """The terms with the number inside them where their own sum has the least chi-square, near where it was."""
+    if m.clean or not any(t.values for t in terms):
+        return terms
+    weight_N = weights(terms, sample, m)
+
+    def least(log_factor: float) -> float:
+        p = pencil(_with_number(terms, float(np.exp(log_factor))), sample, weight_N=weight_N)
+        return quotient(refitted(p.within, p.noise), p.within, p.noise) if p.usable_M.all() else HOPELESS
+
+    found = scipy.optimize.minimize_scalar(least, bounds=(-NEAR, NEAR), method="bounded", options={"xatol": 1e-3})
+    return _with_number(terms, float(np.exp(found.x))) if found.fun < least(0.0) else terms
+
+
+def _is_settled(terms: list[Term], chi2: float, m: Material) -> bool:
+    """Whether the data tell the number inside the terms from a larger one: of sqrt(v**2 + s) with a large s nothing is
+    left but v**2."""
+    larger = _with_number(terms, LARGER)
+    p = pencil(larger, m.train, weight_N=weights(terms, m.train, m))
+    if not p.usable_M.all():
+        return True
+    with_larger = quotient(refitted(p.within, p.noise), p.within, p.noise)
+    return bool(m.effective * np.log(max(with_larger, 1e-12) / max(chi2, 1e-12)) > SURELY)
 
 
 def stated(shelf: Shelf, support: NDArray[np.int64], m: Material) -> Sum:
     """A sum of these terms: fitted to the training states, its coefficients made simple, judged on the held-out ones.
 
-    Its samples are weighted by its own terms, since those of a whole library may rest on few samples.
+    Its samples are weighted by its own terms, since those of a whole library may rest on few samples. Where there is a
+    number inside them, the library found it with all of its terms: what only made up for a number slightly off, goes.
     """
-    return _stated([shelf.terms[i] for i in support], shelf.name, m, on_all=False)
+    law = _stated([shelf.terms[i] for i in support], shelf.name, m, on_all=False)
+    while not m.clean and len(law.terms) > 1 and any(term.values for term in law.terms):
+        fewer = [[t for t in law.terms if t is not left] for left in law.terms]
+        leaner = min((_stated(terms, shelf.name, m, on_all=False) for terms in fewer), key=lambda one: one.score)
+        if leaner.score >= law.score:
+            break
+        law = leaner
+    return law
 
 
 def final(law: Sum, m: Material) -> Sum:
@@ -132,6 +194,7 @@ def final(law: Sum, m: Material) -> Sum:
 
 
 def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
+    terms = _sharp(terms, m.train, m)
     weight_N = weights(terms, m.train, m)
     p = pencil(terms, m.train, weight_N=weight_N)
     h = pencil(terms, m.held, p.scale_M, weight_N=weights(terms, m.held, m))
@@ -142,6 +205,7 @@ def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
         fitted = snapped(p.within, p.noise, p.scale_M, m.effective, exact=exact)
     c = fitted.coefficients
     chance = float(np.sqrt(2.0 / m.effective))
+    settled = m.clean or not any(t.values for t in terms) or _is_settled(terms, quotient(c, p.within, p.noise), m)
 
     chi2, held = quotient(c, p.within, p.noise), quotient(c, h.within, h.noise)
     pooled = quotient(c, p.within + h.within, p.noise + h.noise)
@@ -161,6 +225,7 @@ def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
         pooled=pooled,
         free=fitted.free,
         informative=float(c @ h.total @ c / (c @ c)),
+        settled=settled,
         trusted=1.0 if weight_N is None else float(weight_N.mean()),
     )
 
@@ -175,6 +240,10 @@ def refusal(law: Sum, m: Material) -> str | None:
         return "not explained by noise on held-out sequences"
     if law.chi2_heldout < OVERESTIMATED and law.ratio_heldout > NEARLY_EXACT:
         return "the noise is overestimated, and explains anything"
+    if law.free > MOST_FREE or price([term.complexity for term in law.terms], 0.0) > LONGEST:
+        return "so long a sum imitates anything"
+    if not law.settled:
+        return "the number inside it is not settled"
     if law.trusted < LEAST_TRUSTED:
         return "it rests on few samples"
     if law.ratio_heldout > LARGEST_RATIO:

@@ -212,13 +212,56 @@ def exhausted(
         if len(some) < number:
             break
         supports = some[np.array(list(combinations(range(len(some)), number)))]
-        chi2 = _chi2_of_all(within, noise, total, supports)
-        cost = number + PRICE_OF_COMPLEXITY * complexity_M[supports].sum(axis=1)
-        cost = cost + PRICE_OF_MISFIT * np.maximum(0.0, np.log(chi2.clip(1e-300) / SLACK))
+        cost = _price_of_all(within, noise, total, complexity_M, supports)
         best = np.argsort(cost, kind="stable")[:keep]
         found += [(float(cost[b]), tuple(sorted(supports[b].tolist()))) for b in best]
     found.sort()
     return [support for _, support in found[: 2 * keep]]
+
+
+def exchanged(
+    support: tuple[int, ...], within: Array, noise: Array, total: Array, complexity_M: Array, *, rounds: int = 3,
+    shorter: bool = True,
+) -> tuple[int, ...]:  # fmt: skip
+    """The support with single terms exchanged for others, or left out (`shorter`), as long as the price falls.
+
+    Elimination is greedy: of terms that stand for one another it may drop the right one early.
+    """
+    best = np.sort(np.array(support))
+    for _ in range(rounds):
+        others = np.setdiff1d(np.arange(len(within)), best)
+        swaps = np.repeat(best[None], len(best) * len(others), axis=0)
+        swaps[np.arange(len(swaps)), np.repeat(np.arange(len(best)), len(others))] = np.tile(others, len(best))
+        ways = [best[None], swaps]
+        if shorter and len(best) > 1:
+            ways.append(np.stack([np.delete(best, i) for i in range(len(best))]))
+        priced = [(_price_of_all(within, noise, total, complexity_M, way), way) for way in ways if len(way)]
+        costs, way = min(priced, key=lambda one: float(one[0].min()))
+        if costs.min() >= priced[0][0][0] - 1e-9:
+            break
+        best = np.sort(way[int(costs.argmin())])
+    return tuple(best.tolist())
+
+
+def grown(
+    start: tuple[int, ...], within: Array, noise: Array, total: Array, complexity_M: Array, *, most: int = 5
+) -> list[tuple[int, ...]]:
+    """Sums made from a small one by one more term at a time, the one with the least price, and exchanges after each."""
+    found, support = [], start
+    while len(support) < min(most, len(within)):
+        others = np.setdiff1d(np.arange(len(within)), support)
+        more = np.sort(np.column_stack([np.tile(support, (len(others), 1)), others]), axis=1)
+        best = more[int(_price_of_all(within, noise, total, complexity_M, more).argmin())]
+        support = exchanged(tuple(best.tolist()), within, noise, total, complexity_M, rounds=2, shorter=False)
+        found.append(support)
+    return found
+
+
+def _price_of_all(within: Array, noise: Array, total: Array, complexity_M: Array, supports: NDArray[np.int64]) -> Array:
+    """Of the sums with these supports [F, S], with the coefficients of the least ratio, [F]."""
+    chi2 = _chi2_of_all(within, noise, total, supports)
+    cost = supports.shape[1] + PRICE_OF_COMPLEXITY * complexity_M[supports].sum(axis=1)
+    return np.asarray(cost + PRICE_OF_MISFIT * np.maximum(0.0, np.log(chi2.clip(1e-300) / SLACK)))
 
 
 def _chi2_of_all(within: Array, noise: Array, total: Array, supports: NDArray[np.int64]) -> Array:

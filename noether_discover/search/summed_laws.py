@@ -24,6 +24,7 @@ from .known import APPROXIMATE as NEARLY
 from .known import CONSTRAINT, LAW, Sum
 from .laws import IMITATES, SAME_CLEAN, SAME_NOISY, Law, Parameter
 from .sums import Sums
+from .terms import Term
 from .verdicts import APPROXIMATE
 from .verdicts import CONSTRAINT as IS_CONSTRAINT
 from .verdicts import LAW as IS_LAW
@@ -90,7 +91,27 @@ def _one_of(same: Law, law: Law, clean: bool) -> Law:
 
 def as_formula(found: Sum, grammar: Grammar, component: int | None = 0) -> Valued:
     """A sum as a formula with numbers: the plainest term leads without a coefficient, +1 and -1 are signs where the
-    units allow it. component: of a vector law; None for the whole vector."""
+    units allow it, a growth that all terms share stands once. component: of a vector law; None for the whole vector."""
+    growth, found = _growth_of(found)
+    whole = _as_formula(found, grammar, component)
+    return whole if growth is None else joined("mul", growth, whole)
+
+
+def _growth_of(found: Sum) -> tuple[Valued | None, Sum]:
+    """exp(s t) of a sum whose terms are all multiples of it, and the sum without; of x**2*exp(s t) alone the root."""
+    growths = [next((o for o in term.formula.operands if o.head == "exp"), None) for term in found.terms]
+    first, values = growths[0], found.terms[0].values
+    shared = first is not None and all(g == first for g in growths) and all(t.values == values for t in found.terms)
+    if first is None or not shared or len(values) != 1 or not all(t.formula.head == "mul" for t in found.terms):
+        return None, found
+    bare = [next(o for o in term.formula.operands if o != first) for term in found.terms]
+    if len(bare) == 1 and bare[0].head == "square":
+        bare, values = [bare[0].operands[0]], (values[0] / 2.0,)
+    terms = tuple(Term(formula, term.complexity) for formula, term in zip(bare, found.terms, strict=True))
+    return (first, values), replace(found, terms=terms)
+
+
+def _as_formula(found: Sum, grammar: Grammar, component: int | None) -> Valued:
     pieces = [
         (c, _scalar(term.formula, term.values, component))
         for term, c in zip(found.terms, found.coefficients, strict=True)

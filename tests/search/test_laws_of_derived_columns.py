@@ -107,3 +107,38 @@ def test_a_growing_exponential_of_the_time_undoes_a_drag(noise: float) -> None:
 def test_the_time_makes_no_law_of_a_motion_without_one(system: str) -> None:
     answer = found(simulate(system, seed=0), with_time=True, max_nodes=5)
     assert answer.laws == ()
+
+
+def test_what_drag_takes_away_is_told_as_a_growth_of_the_velocity() -> None:
+    """x + v/drag is a law without the time; v exp(drag t) one with it, found at a rate of its own."""
+    data = moving(np.random.default_rng(5).uniform(0.5, 2, 40), 0.01, 5, drag=0.8)
+    laws = found(data, with_time=True).laws
+    assert sorted(law["formula"] for law in laws) == ["v*exp(a*t)", "x + a*v"]
+    for law in laws:
+        (parameter,) = law["parameters"]
+        assert parameter["value"] == pytest.approx({"s": 1.25, "s^(-1)": 0.8}[parameter["unit"]], rel=0.03)
+
+
+def test_one_rate_stands_once_in_the_energy_of_a_damped_oscillator() -> None:
+    rng, t = np.random.default_rng(3), np.linspace(0.0, 6.0, 60)
+    states = []
+    for a, phase in zip(rng.uniform(0.5, 1.5, 40), rng.uniform(0, 6, 40), strict=True):
+        z = a * np.exp((-0.15 + 1j * np.sqrt(1 - 0.15**2)) * t + 1j * phase)
+        rate = (-0.15 + 1j * np.sqrt(1 - 0.15**2)) * z
+        states.append(np.stack([z.real, rate.real], axis=1) + 0.005 * rng.standard_normal((60, 2)))
+    data = replace(moving(np.ones(40), 0.0, 0), states=tuple(states), times=(t,) * 40)
+    (law,) = found(data, with_time=True).laws
+    assert law["formula"].startswith("exp(a*t)*(")
+    assert law["parameters"][0]["value"] == pytest.approx(0.3, rel=0.02)
+
+
+def test_planets_whose_positions_alone_are_known_without_noise_obey_three_plain_laws() -> None:
+    """Velocities that were computed are not exact, and no law makes up for that by a share of another."""
+    data = simulate("kepler", hints=False, trajectories=30, samples=200, span=15.0, seed=2)
+    states = tuple(np.ascontiguousarray(x[:, :2]) for x in data.states)
+    data = replace(data, names=data.names[:2], symbols=data.symbols[:2], units=data.units[:2], states=states)
+    answer = found(data, velocities=True, strict_angles=False)
+    assert answer.verdict == "LAW"
+    assert len(answer.laws) == 3
+    assert all(len(law["parameters"]) <= 3 for law in answer.laws)
+    assert any(law["formula"] in ("x_dot*y - x*y_dot", "y_dot*x - x_dot*y", "x*y_dot - x_dot*y") for law in answer.laws)

@@ -10,7 +10,9 @@ import pytest
 from noether_discover.search.sparse import (
     deletion,
     eliminated,
+    exchanged,
     exhausted,
+    grown,
     pivots,
     price,
     quotient,
@@ -97,3 +99,14 @@ def test_without_its_pivots_a_space_is_empty() -> None:
     assert pivots(np.zeros((8, 0)), complexity) == []
     for chosen in combinations(range(3), 2):  # a space with fewer vectors has fewer
         assert len(pivots(vectors[:, list(chosen)], complexity)) == 2
+
+
+@pytest.mark.parametrize("law", [(3, 5), (0, 2, 7), (1, 4, 6, 8)])
+def test_a_sum_grown_from_a_part_of_the_law_reaches_it(law: tuple[int, ...]) -> None:
+    assert law in grown(law[:1], *forms(law), np.ones(M))
+
+
+def test_a_wrong_term_is_exchanged_for_the_right_one_and_a_needless_one_left_out() -> None:
+    assert exchanged((1, 4, 7), *forms(), np.ones(M)) == LAW
+    assert exchanged((1, 4, 6, 8), *forms(), np.ones(M)) == LAW
+    assert exchanged((1, 4, 6, 8), *forms(), np.ones(M), shorter=False) != LAW
