@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import record
 
+from noether_discover.data.shuffling import shuffled_states
 from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
-from noether_discover.search.conservation import shuffled_states
 
 SEEDS = range(10)
 NULLS = (("damped_oscillator", 0.0), ("damped_oscillator", 0.1), ("van_der_pol", 0.0), ("lorenz", 0.0))

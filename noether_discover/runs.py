@@ -44,7 +44,7 @@ from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
-from .stored import check_columns, checked_law, unit_of
+from .stored import check_columns, checked_law, checked_row, unit_of
 
 try:
     import fcntl
@@ -495,6 +495,19 @@ class RunFile:
             "fit",
         )
 
+    def judged(self) -> list[tuple[int, str, str, float | None, str]]:
+        """Nodes, formula, verdict, ratio and reason of every formula that was judged. The ratio is held out where the
+        formula came so far, else the one that it was screened by."""
+        rows = self._rows(
+            "SELECT nodes, formula, verdict, coalesce(ratio_heldout, ratio), reason FROM judgements JOIN formulas "
+            "USING (number) ORDER BY number",
+            "fit",
+        )
+        with self._sound():
+            return [
+                (int(n), str(f), str(verdict), _real_or_none(ratio), str(why)) for n, f, verdict, ratio, why in rows
+            ]
+
     def answer(self) -> Answer:
         """What is conserved."""
         self._rows("SELECT 1 FROM judgements LIMIT 1", "fit")
@@ -516,7 +529,7 @@ class RunFile:
             return []
         rows = self._rows("SELECT row FROM ranking ORDER BY position", "rank")
         with self._sound():
-            return [json.loads(row) for (row,) in rows]
+            return [checked_row(json.loads(row)) for (row,) in rows]
 
 
 def is_begun(path: Path) -> bool:
@@ -605,6 +618,10 @@ def _unpacked(blob: bytes) -> np.ndarray:
 
 def _real(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
+
+
+def _real_or_none(value: Any) -> float | None:
+    return None if value is None else _real(float(value))
 
 
 def _unit_facts(unit: Unit) -> dict[str, Any]:

@@ -84,6 +84,25 @@ def checked_law(
     return law
 
 
+_KINDS = ("mlp", "control", "candidate", "oracle")
+_ERRORS = ("rate", "strength", "enforced_train_loss", "train_rollout", "test_rollout", "train_rmse", "test_rmse",
+           "to_control")  # fmt: skip
+
+
+def checked_row(row: Any) -> dict[str, Any]:
+    """A row of the ranked table. Raises ValueError, TypeError or KeyError for anything else."""
+    _require(isinstance(row, dict), "a row of the ranking is no table of facts")
+    _require(isinstance(row["name"], str) and row["name"].isprintable(), "a ranked predictor has no name")
+    _require(row["kind"] in _KINDS, f"{row['kind']!r} is no kind of predictor")
+    _require(isinstance(row["status"], str) and isinstance(row["chosen"], bool), "a ranked predictor has no status")
+    for error in _ERRORS:
+        _require(row.get(error) is None or _is_number(row[error]), f"the {error} of a ranked predictor is no number")
+    for time, error in row.get("over_time", ()):
+        _require(_is_number(time) and _is_number(error), "an error over time is no number")
+    _require(row.get("law") is None or type(row["law"]) is int, "a ranked law has no number")
+    return row
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
