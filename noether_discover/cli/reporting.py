@@ -37,7 +37,7 @@ def report(run: str, files: tuple[str, ...], output: str) -> None:
     cls=_Command,
     short_help="Draw one picture of a run as PDF, SVG or PNG.",
     epilog="noether-discover plot run.noether --kind conservation -o law.pdf\n"
-    "noether-discover plot run.noether --kind levels --law 2 --width single -o levels.svg\n"
+    "noether-discover plot run.noether --kind levels --width single -o l.svg\n"
     "noether-discover plot run.noether --kind pareto --width 5.5 -o pareto.png",
 )
 @RUN

@@ -5,8 +5,9 @@ K trajectories, T samples of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 GRID = 140
 LEVELS = 13
 LINES, POINTS = 40, 6000
+FEW, AGES = 3, 10
+"""Up to so many trajectories are drawn fainter early and stronger late, in so many steps."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Levels:
         levels = f"levels from {figure(float(means.min()))} to {figure(float(means.max()))}"
         return (
             f"Grey: level sets of the quantity over the plane of {self.names[0]} and {self.names[1]}. Lines: {many}, "
-            f"dots where they begin; {levels if len(self.x) > 1 else f'level {figure(float(means[0]))}'}."
+            f"dots where they begin{', fainter early and stronger late' if len(self.x) <= FEW else ''}; "
+            f"{levels if len(self.x) > 1 else f'level {figure(float(means[0]))}'}."
         )
 
     def draw(self, axes: Axes, colours: Colours) -> None:
@@ -92,19 +96,16 @@ class Levels:
                     colors=colours["random"],
                     linewidths=0.6,
                     linestyles="solid",
+                    zorder=1,
                 )
         chosen = spread_out(len(self.x), LINES)
-        width = 0.9 if len(chosen) < 6 else 0.5
+        few = len(chosen) <= FEW
+        width = 0.9 if few else 0.5
         for k in chosen:
-            for rows in _steady(self.x[k], self.y[k], self.grid_x, self.grid_y):
+            pieces = _steady(self.x[k], self.y[k], self.grid_x, self.grid_y)
+            for rows, late in _aged(pieces, len(self.x[k])) if few else ((piece, 1.0) for piece in pieces):
                 some = rows[spread_out(len(rows), max(POINTS // len(chosen), 40))]
-                axes.plot(
-                    self.x[k][some],
-                    self.y[k][some],
-                    color=colours["law"],
-                    lw=0.9 if len(chosen) < 6 else 0.5,
-                    alpha=0.8,
-                )
+                axes.plot(self.x[k][some], self.y[k][some], color=colours["law"], lw=width, alpha=0.25 + 0.6 * late)
         first = [(self.x[k][0], self.y[k][0]) for k in chosen]
         axes.plot(*zip(*first, strict=True), "o", color=colours["mark"], ms=3.2, mew=0, zorder=4)
         axes.set_xlim(self.grid_x[0], self.grid_x[-1])
@@ -128,3 +129,13 @@ def _steady(x: Array, y: Array, grid_x: Array, grid_y: Array) -> list[Array]:
     for part, grid in ((x, grid_x), (y, grid_y)):
         jump[1:] |= np.abs(np.diff(part)) > 0.5 * (grid[-1] - grid[0])
     return np.split(np.arange(len(x)), np.flatnonzero(jump))
+
+
+def _aged(pieces: list[Array], count: int) -> Iterator[tuple[Array, float]]:
+    """The pieces cut into `AGES` stretches of time, each with its age from 0 to 1; neighbours share a sample."""
+    bounds = np.linspace(0, count, AGES + 1).round().astype(int)
+    for piece in pieces:
+        for age, (begin, end) in enumerate(pairwise(bounds)):
+            rows = piece[(piece >= begin) & (piece <= end)]
+            if len(rows):
+                yield rows, age / (AGES - 1)

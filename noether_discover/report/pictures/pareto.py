@@ -87,7 +87,7 @@ class Pareto:
         said = f"{total:,} formulas by number of nodes and by ratio of variance along trajectories to variance at large"
         if not total:
             said = "No whole formula was judged"
-        front = ", ".join(f"{figure(ratio)} at {nodes} nodes" for nodes, ratio in self.front)
+        front = ", ".join(f"{figure(ratio)} at {nodes} node{'s' * (nodes != 1)}" for nodes, ratio in self.front)
         laws = f" Marked: {len(self.laws)} law{'s' * (len(self.laws) != 1)}." if self.laws else " No law is among them."
         return f"{said}. The front of least ratios: {front or 'none'}.{laws}"
 
