@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..search.verdicts import CONSTRAINT
 from .export import chance_in_words, drift_in_words
 from .mathml import mathml
 from .panels import Material
@@ -97,10 +98,11 @@ def page(material: Material, whence: Whence) -> str:
         "data": material.data,
         "verdict": _verdict(found["verdict"]),
         "laws": laws,
+        "constraints": sum(law["verdict"] == CONSTRAINT for law in material.laws),
         "pareto": figures.of(material.pareto),
         "rollouts": figures.of(material.rollouts) if material.rollouts.curves else None,
         "ranking": [_ranked(row) for row in found["ranking"]],
-        "nearest": [] if laws else [_near(j) for j in material.pareto.nearest(NEAREST)],
+        "nearest": [_near(j) for j in material.pareto.nearest(NEAREST)],
         "verdicts": _by_verdict(whence.reasons),
         "completeness": _completeness(found, whence),
         "sizes": Table.of(("nodes", "formulas", "searched"), whence.counts),
@@ -145,7 +147,8 @@ def _law(material: Material, number: int, figures: _Figures) -> dict[str, Any]:
         "verdict": _verdict(law["verdict"]),
         "math": mathml(law["latex"], law["formula"], block=True),
         "small": mathml(law["latex"], law["formula"]),
-        "unit": unit_in_print(law["unit"]) or "a pure number",
+        "unit": unit_in_print(law["unit"]),
+        "heading": _heading(material, number),
         "vectors": ["{} = ({})".format(name, ", ".join(group)) for name, group in law.get("vectors", {}).items()],
         "scaled": any(scaled),
         "parameters": [_parameter(p) for p in law["parameters"]],
@@ -155,6 +158,13 @@ def _law(material: Material, number: int, figures: _Figures) -> dict[str, Any]:
         "pictures": [figures.of(panel) for panel in panels] + ([figures.of(levels)] if levels else []),
         "undrawn": _undrawn(names, bool(panels), levels is not None),
     }
+
+
+def _heading(material: Material, number: int) -> str:
+    """``Law 2``, or ``The constraint`` where there is one."""
+    kind = "constraint" if material.laws[number]["verdict"] == CONSTRAINT else "law"
+    alone = len(material.laws) == 1
+    return f"The {kind}" if alone else f"{kind.capitalize()} {number + 1}"
 
 
 def _undrawn(names: Sequence[str], along: bool, levels: bool) -> str:
@@ -184,7 +194,8 @@ def _figures(law: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("p", chance_in_words(law), "how often the best of everything looks as good where nothing is conserved"),
         ("drift", unit_in_print(drift_in_words(law)), "change per time, with its standard error"),
     ]  # fmt: skip
-    return [row for row in rows if row[1]]
+    compared = law["verdict"] != CONSTRAINT  # with variance at large, which what has one value does not have
+    return [row for row in rows if row[1] and (compared or ("ratio" not in row[0] and "random" not in row[0]))]
 
 
 def _ranked(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,9 +249,8 @@ def _completeness(found: Mapping[str, Any], whence: Whence) -> list[str]:
         "are searched too when --max-nodes is given."
     )
     if nodes < most:
-        said.append(
-            f"Formulas of {nodes + 1} to {most} nodes were not searched: they are too many without --max-nodes."
-        )
+        sizes = f"{nodes + 1} to {most}" if nodes + 1 < most else str(most)
+        said.append(f"Formulas of {sizes} nodes were not searched: they are too many without --max-nodes.")
     else:
         said.append(f"Formulas of more than {most} nodes were not searched, but for sums of smaller terms.")
     return said

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.trajectories import Array, Trajectories
 from ..search.quantity import Quantity
+from ..search.verdicts import APPROXIMATE, CONSTRAINT
 from .pictures.along import Deviations, Spreads, Values
 from .pictures.drifting import Drifting
 from .pictures.levels import Levels
@@ -57,7 +58,7 @@ class Material:
     def sampled(self, number: int) -> Sampled:
         """A law on the data."""
         if number not in self._sampled:
-            constraint = self.laws[number]["verdict"] == "CONSTRAINT"
+            constraint = self.laws[number]["verdict"] == CONSTRAINT
             quantity = self.quantity(number)
             self._sampled[number] = sampled(quantity, self.data, self.noise, self.window, self.seed, constraint)
         return self._sampled[number]
@@ -77,7 +78,7 @@ class Material:
         panels: list[Panel] = [
             Values(on, law["unit"], self.time_unit), Deviations(on, law["unit"], self.time_unit), Spreads(on)
         ]  # fmt: skip
-        if law["verdict"] == "APPROXIMATE":
+        if law["verdict"] == APPROXIMATE:
             rate, error = (law["drift_per_time"], law["drift_standard_error"]) if self.own_data else (None, None)
             panels.append(
                 Drifting(on.runs, on.run_times, rate, error, law["unit"], law["drift_unit"], self.time_unit)
@@ -107,8 +108,9 @@ class Material:
     def pareto(self) -> Pareto:
         """Everything that was searched."""
         laws = [
-            Law(str(k), law["formula"], law["nodes"], law["ratio_heldout"]) for k, law in enumerate(self.laws, start=1)
-        ]
+            Law(str(k), law["formula"], law["nodes"], None if law["verdict"] == CONSTRAINT else law["ratio_heldout"])
+            for k, law in enumerate(self.laws, start=1)
+        ]  # what has one value on all trajectories has no variance at large to be compared with
         return Pareto(self.judged, tuple(laws))
 
     @cached_property

@@ -8,13 +8,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from noether_discover import DataError, OptionError, RunFileError, load, write_report
+from noether_discover import DataError, OptionError, RunFileError, discover, load, write_plot, write_report
 from noether_discover.data.systems import simulate
 from noether_discover.runs import RunFile
 
@@ -127,6 +130,33 @@ def test_an_approximate_law_is_drawn_with_its_drift(lone_run: Path, page_of: Pag
     assert "Conserved approximately" in page.words
     assert re.search(r"Fig. \d. Drift.", page.words)
     assert "Windows of" in page.words
+
+
+def test_a_constraint_is_no_law_and_has_no_ratio(folder: Path) -> None:
+    rng, rows = np.random.default_rng(0), []
+    for k in range(8):
+        angle, height = rng.uniform(0.5, 2) * 0.1 * np.arange(40) + rng.uniform(0, 6), rng.uniform(0.5, 2)
+        moving = {"x": np.cos(angle), "y": np.sin(angle), "z": 0.3 * np.sin(5 * height * angle) + height * angle}
+        rows.append(pd.DataFrame({"trajectory": k, "t": 0.1 * np.arange(40), **moving}))
+    run = folder / "constraint.noether"
+    found = discover(pd.concat(rows), run=run, rank=False, max_nodes=3, jobs=1)
+    assert [law["verdict"] for law in found.laws] == ["CONSTRAINT"]
+    page = read(write_report(run, folder / "constraint.html"))
+    assert "The constraint" in page.words
+    assert "laws0constraints1" in "".join(page.words.split())
+    assert "What came nearest" in page.words
+    assert "held-out ratio" not in page.words
+
+
+def test_a_law_without_a_value_on_given_data_is_not_drawn(vector_run: Path, tmp_path: Path) -> None:
+    data = simulate("kepler", trajectories=10, samples=50, seed=1)
+    states = [x.copy() for x in data.states]
+    states[3][7, :2] = 0.0  # at the sun
+    page = read(write_report(vector_run, tmp_path / "a.html", replace(data, states=tuple(states))))
+    assert "no finite value on some state of the data shown here" in page.words
+    assert 3 < len(page.all("figure")) < len(read(write_report(vector_run, tmp_path / "b.html")).all("figure"))
+    with pytest.raises(OptionError, match="no finite value on some state"):
+        write_plot(vector_run, tmp_path / "a.pdf", "conservation", replace(data, states=tuple(states)), law=2)
 
 
 def test_a_run_that_keeps_no_errors_over_time_says_what_gives_them(ranked_run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,23 @@ def test_a_constraint_is_compared_with_shuffled_columns() -> None:
     on = sampled(energy, unit, np.array([NOISE, NOISE]), None, seed=0, constraint=True)
     assert np.concatenate(on.random).std() > 0.3
     assert Spreads(on).shares[0].max() < 1e-14
+
+
+def test_a_law_without_values_off_the_trajectories_is_drawn_all_the_same() -> None:
+    on = sampled(energy, circles(4, 0.0), np.array([NOISE, NOISE]), 50, seed=0)
+    nowhere = tuple(np.full(len(g), np.nan) for g in on.values)
+    on = replace(on, random=nowhere, noise=nowhere)
+    for panel in (Values(on, "1", "s"), Deviations(on, "1", "s"), Spreads(on)):
+        assert "no number" in panel.alt
+        assert panel.table().rows
+        assert inline_svg(panel, "k").startswith("<svg")
+
+
+def test_noise_is_told_from_the_side_on_which_a_law_has_a_value() -> None:
+    data = circles(2, 0.0)
+    least = min(float(x[:, 0].min()) for x in data.states)
+    on = sampled(lambda x: np.sqrt(x[..., 0] - least), data, np.array([NOISE, NOISE]), None, seed=0)
+    assert all(np.isfinite(noise).all() for noise in on.noise)
 
 
 def test_a_law_is_flat_on_its_level_sets() -> None:

@@ -216,11 +216,11 @@ class Spreads:
     @property
     def alt(self) -> str:
         """In words."""
-        own, random, noise = (np.nanmedian(x) for x in self.shares)
+        own, random, noise = (_median(x) for x in self.shares)
         return (
             f"A dot for each {self.sampled.what}: the standard deviation of the quantity along it over that at large, "
-            f"in the median {figure(float(own))}. Of random sequences it is {figure(float(random))}, of noise alone "
-            f"{figure(float(noise))}."
+            f"in the median {figure(own)}. Of random sequences it is {figure(random) or 'no number'}, of noise alone "
+            f"{figure(noise) or 'no number'}."
         )
 
     def draw(self, axes: Axes, colours: Colours) -> None:
@@ -247,3 +247,9 @@ class Spreads:
         """A row for each sequence."""
         header = (self.sampled.what, "deviation / that at large", "random sequence", "noise alone")
         return Table.of(header, list(zip(self.sampled.names, *self.shares, strict=True)))
+
+
+def _median(x: Array) -> float:
+    """Of the finite values; nan where there are none."""
+    finite = x[np.isfinite(x)]
+    return float(np.median(finite)) if len(finite) else float("nan")

@@ -97,11 +97,16 @@ def _along(quantity: Quantity, x_TD: Array) -> Array:
 
 
 def _noise(quantity: Quantity, x_TD: Array, noise_D: Array) -> Array:
-    """What noise does to the law, to first order: half the difference between one deviation up and one down."""
-    variance = np.zeros(len(x_TD))
+    """What noise does to the law, to first order: half the difference between one deviation up and one down, or that to
+    the side on which the law has a value."""
+    here_T = _along(quantity, x_TD)
+    variance_T = np.zeros(len(x_TD))
     for d, deviation in enumerate(noise_D):
         step = np.zeros(x_TD.shape[-1])
         step[d] = deviation
-        slope = 0.5 * (_along(quantity, x_TD + step) - _along(quantity, x_TD - step))
-        variance += np.square(slope)
-    return np.sqrt(variance)
+        up_T, down_T = _along(quantity, x_TD + step), _along(quantity, x_TD - step)
+        with np.errstate(invalid="ignore"):
+            sides = np.stack([0.5 * (up_T - down_T), up_T - here_T, here_T - down_T])
+        first = np.isfinite(sides).argmax(axis=0)
+        variance_T += np.square(sides[first, np.arange(len(x_TD))])
+    return np.sqrt(variance_T)

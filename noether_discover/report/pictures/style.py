@@ -47,6 +47,8 @@ INCHES = {"single": 3.5, "double": 7.2}
 PANEL_WIDTH, PANEL_HEIGHT = 4.1, 2.75
 """Inches of a panel on a page."""
 DPI = 300
+LONGEST_NAME = 36
+"""Characters of a column's name beside an axis."""
 MOST_ROWS = 120
 """Of a table beside a picture."""
 
@@ -60,7 +62,8 @@ _RC = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.limits": (-4, 5),
+    "axes.formatter.useoffset": False,
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "pdf.fonttype": 42,
@@ -142,8 +145,8 @@ def figure(value: float | None) -> str:
 
 
 def axis_label(name: str, unit: str) -> str:
-    """A name with its unit in brackets."""
-    shown = unit_in_print(unit)
+    """A name, cut where it is longer than an axis, with its unit in brackets."""
+    shown, name = unit_in_print(unit), name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return f"{name} [{shown}]" if shown else name
 
 
