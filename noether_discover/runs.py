@@ -44,7 +44,7 @@ from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
-from .stored import check_columns, checked_law, checked_row, unit_of
+from .stored import check_columns, checked_answer, checked_law, checked_provenance, checked_row, unit_of
 
 try:
     import fcntl
@@ -390,6 +390,8 @@ class RunFile:
         columns = self.fact("columns")
         with self._sound():
             check_columns(columns["names"], columns["symbols"])
+            if not isinstance(columns["origin"], str) or not isinstance(columns["time_name"], str | None):
+                raise ValueError("the data or their time have no name")
             if not rows:
                 raise ValueError("there are no trajectories")
             times, states = ([_unpacked(row[place]) for row in rows] for place in (1, 2))
@@ -420,6 +422,8 @@ class RunFile:
         """Where the run came from: versions, seed, command, data and their digest, machine, settings, seconds."""
         names = ("command", "versions", "machine", "begun", "sources", "data_digest", "grammar_digest", "reading")
         found = {name: self.fact(name) for name in names}
+        with self._sound():
+            checked_provenance(found)
         settings = self.settings()
         return {**found, "seed": settings.seed, "settings": settings.plain(), "seconds": self.seconds()}
 
@@ -513,7 +517,7 @@ class RunFile:
         self._rows("SELECT 1 FROM judgements LIMIT 1", "fit")
         facts = self.fact("answer")
         with self._sound():
-            return Answer(**facts)
+            return Answer(**checked_answer(facts))
 
     def write_ranking(
         self, rows: Sequence[Mapping[str, Any]], seconds: float, settings: Settings | None = None

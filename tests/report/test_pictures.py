@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import rc_context
 from noether_dsl.units import Unit
 
 from noether_discover import OptionError, RunFileError, load, write_plot
@@ -255,6 +256,13 @@ def test_a_run_gives_the_same_file_twice(ranked_run: Path, tmp_path: Path, kind:
     one, other = (write_plot(ranked_run, tmp_path / f"{n}{suffix}", kind, width="single") for n in "ab")
     assert one.read_bytes() == other.read_bytes()
     assert len(one.read_bytes()) > 3000
+
+
+def test_the_reader_s_own_style_changes_nothing(ranked_run: Path, tmp_path: Path) -> None:
+    one = write_plot(ranked_run, tmp_path / "a.svg", "levels")
+    with rc_context({"lines.linewidth": 9, "axes.grid": True, "axes.facecolor": "red", "axes.labelsize": 30}):
+        other = write_plot(ranked_run, tmp_path / "b.svg", "levels")
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_fonts_are_in_the_pdf_as_outlines_that_journals_take(ranked_run: Path, tmp_path: Path) -> None:

@@ -193,15 +193,16 @@ def limits(*parts: Array, share: float = 0.08) -> tuple[float, float]:
 
 @contextmanager
 def _styled(colours: Colours, size: float, **more: object) -> Iterator[None]:
-    import matplotlib
+    import matplotlib.style
 
     words = dict.fromkeys(
         ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "text.color"), colours["ink"]
     )
     sizes = dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize"), size)
     ticks = dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), size - 0.5)
-    with matplotlib.rc_context({**_RC, **words, **sizes, **ticks, **more}):  # type: ignore[dict-item]
-        yield
+    own = {**_RC, **words, **sizes, **ticks, **more}
+    with matplotlib.style.context("default"), matplotlib.rc_context(own):  # type: ignore[arg-type]
+        yield  # whatever the reader's matplotlibrc says
 
 
 def _drawn(panels: Sequence[Panel], width: float, colours: Colours, size: float) -> Figure:
