@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 import record
 
+from noether_discover.data.noise import noise as noise_of
 from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
-from noether_discover.search.conservation import shuffled_states
+from noether_discover.report.pictures.along import Values
+from noether_discover.report.pictures.levels import Levels
+from noether_discover.report.pictures.sampled import sampled
+from noether_discover.report.pictures.style import save
+from noether_discover.search.evidence import default_window
 
 SEEDS = range(10)
 NULLS = (("damped_oscillator", 0.0), ("damped_oscillator", 0.1), ("van_der_pol", 0.0), ("lorenz", 0.0))
@@ -88,27 +93,15 @@ def main() -> None:
 
 
 def picture(data: Trajectories, found: Discovery, name: str) -> None:
-    """The law along the run against its terms, and its level sets under the trajectory."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    law, quantity, x_ND = found.laws[0], found.quantity(), data.stacked
-    time = np.concatenate(data.times)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    g = quantity(x_ND)
-    mixed = shuffled_states(data, seed=0)
-    left.plot(time[: len(mixed)], quantity(mixed), ".", color="0.75", ms=2, label="states with shuffled columns")
-    left.plot(time, g, color="#0072B2", lw=1, label=f"${law['latex']}$")
-    left.set(xlabel=f"time [{data.time_unit}]", ylabel=f"[{law['unit']}]")
-    left.legend(loc="upper right", fontsize=8, framealpha=0.9)
-    grids = np.meshgrid(*(np.linspace(c.min() * 1.1, c.max() * 1.1, 200) for c in x_ND.T))
-    right.contour(*grids, quantity(np.stack(grids, axis=-1)), 14, colors="0.75", linewidths=0.7)
-    right.scatter(x_ND[:, 0], x_ND[:, 1], c=time, s=4, cmap="cividis")
-    right.set(xlabel=f"{data.names[0]} [{data.units[0]}]", ylabel=f"{data.names[1]} [{data.units[1]}]")
-    figure.savefig(record.folder("paper_systems") / f"{name}.png", dpi=130)
-    plt.close(figure)
+    """The law along the run against shuffled columns, and its level sets under the trajectory."""
+    law, quantity = found.laws[0], found.quantity()
+    units = [str(unit) for unit in data.units]
+    on = sampled(quantity, data, noise_of(data), default_window(data), seed=0)
+    levels = Levels.of(
+        quantity, data.states, data.labels, (0, 1), (data.names[0], data.names[1]), (units[0], units[1]), law["unit"]
+    )
+    panels = [Values(on, law["unit"], str(data.time_unit)), levels]
+    save(record.folder("paper_systems") / f"{name}.png", panels, 7.2, formula=law["latex"])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
     from .forecasts import Forecasts, forecast
     from .predict.noether_predictor import Forecast, NoetherPredictor
+    from .reporting import write_plot, write_report
     from .stages import Settings
     from .verification import Verification, verify
 
@@ -41,6 +42,8 @@ _HOMES = {
     "load": "discovery",
     "systems": "systems",
     "verify": "verification",
+    "write_plot": "reporting",
+    "write_report": "reporting",
 }
 
 __all__ = [
@@ -63,6 +66,8 @@ __all__ = [
     "load",
     "systems",
     "verify",
+    "write_plot",
+    "write_report",
 ]
 __version__ = "0.1.0"
 

@@ -44,7 +44,7 @@ from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .stages import Answer, Enumeration, Settings
-from .stored import check_columns, checked_law, unit_of
+from .stored import check_columns, checked_answer, checked_law, checked_provenance, checked_row, unit_of
 
 try:
     import fcntl
@@ -390,6 +390,8 @@ class RunFile:
         columns = self.fact("columns")
         with self._sound():
             check_columns(columns["names"], columns["symbols"])
+            if not isinstance(columns["origin"], str) or not isinstance(columns["time_name"], str | None):
+                raise ValueError("the data or their time have no name")
             if not rows:
                 raise ValueError("there are no trajectories")
             times, states = ([_unpacked(row[place]) for row in rows] for place in (1, 2))
@@ -420,6 +422,8 @@ class RunFile:
         """Where the run came from: versions, seed, command, data and their digest, machine, settings, seconds."""
         names = ("command", "versions", "machine", "begun", "sources", "data_digest", "grammar_digest", "reading")
         found = {name: self.fact(name) for name in names}
+        with self._sound():
+            checked_provenance(found)
         settings = self.settings()
         return {**found, "seed": settings.seed, "settings": settings.plain(), "seconds": self.seconds()}
 
@@ -495,12 +499,25 @@ class RunFile:
             "fit",
         )
 
+    def judged(self) -> list[tuple[int, str, str, float | None, str]]:
+        """Nodes, formula, verdict, ratio and reason of every formula that was judged. The ratio is held out where the
+        formula came so far, else the one that it was screened by."""
+        rows = self._rows(
+            "SELECT nodes, formula, verdict, coalesce(ratio_heldout, ratio), reason FROM judgements JOIN formulas "
+            "USING (number) ORDER BY number",
+            "fit",
+        )
+        with self._sound():
+            return [
+                (int(n), str(f), str(verdict), _real_or_none(ratio), str(why)) for n, f, verdict, ratio, why in rows
+            ]
+
     def answer(self) -> Answer:
         """What is conserved."""
         self._rows("SELECT 1 FROM judgements LIMIT 1", "fit")
         facts = self.fact("answer")
         with self._sound():
-            return Answer(**facts)
+            return Answer(**checked_answer(facts))
 
     def write_ranking(
         self, rows: Sequence[Mapping[str, Any]], seconds: float, settings: Settings | None = None
@@ -516,7 +533,7 @@ class RunFile:
             return []
         rows = self._rows("SELECT row FROM ranking ORDER BY position", "rank")
         with self._sound():
-            return [json.loads(row) for (row,) in rows]
+            return [checked_row(json.loads(row)) for (row,) in rows]
 
 
 def is_begun(path: Path) -> bool:
@@ -605,6 +622,10 @@ def _unpacked(blob: bytes) -> np.ndarray:
 
 def _real(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
+
+
+def _real_or_none(value: Any) -> float | None:
+    return None if value is None else _real(float(value))
 
 
 def _unit_facts(unit: Unit) -> dict[str, Any]:

@@ -84,6 +84,53 @@ def checked_law(
     return law
 
 
+def checked_answer(facts: Any) -> dict[str, Any]:
+    """What a fit answered: verdict, reason and how many formulas ended with which verdict.
+
+    Raises ValueError, TypeError or KeyError for anything else, as the other checks do.
+    """
+    _require(set(facts) == {"verdict", "reason", "by_verdict"}, "the answer is no table of its facts")
+    _require(_is_text(facts["verdict"]) and _is_text(facts["reason"]), "the answer is no text")
+    for verdict, number in facts["by_verdict"].items():
+        _require(_is_text(verdict) and type(number) is int, "the answer counts no formulas")
+    return facts
+
+
+def checked_provenance(facts: dict[str, Any]) -> dict[str, Any]:
+    """Where a run came from, as far as pages and screens show it."""
+    machine, versions = facts["machine"], facts["versions"]
+    texts = [facts["begun"], facts["data_digest"], machine["name"], machine["system"], *versions, *versions.values()]
+    for name in ("command", "sources"):
+        _require(isinstance(facts[name], list), f"the {name} is no list")
+        texts += facts[name]
+    _require(all(isinstance(text, str) for text in texts), "the provenance is no text")
+    _require(isinstance(facts["reading"], dict), "how the data were read is no table of facts")
+    return facts
+
+
+_KINDS = ("mlp", "control", "candidate", "oracle")
+_ERRORS = ("rate", "strength", "enforced_train_loss", "train_rollout", "test_rollout", "train_rmse", "test_rmse",
+           "to_control")  # fmt: skip
+
+
+def checked_row(row: Any) -> dict[str, Any]:
+    """A row of the ranked table. Raises ValueError, TypeError or KeyError for anything else."""
+    _require(isinstance(row, dict), "a row of the ranking is no table of facts")
+    _require(isinstance(row["name"], str) and row["name"].isprintable(), "a ranked predictor has no name")
+    _require(row["kind"] in _KINDS, f"{row['kind']!r} is no kind of predictor")
+    _require(isinstance(row["status"], str) and isinstance(row["chosen"], bool), "a ranked predictor has no status")
+    for error in _ERRORS:
+        _require(row.get(error) is None or _is_number(row[error]), f"the {error} of a ranked predictor is no number")
+    for time, error in row.get("over_time", ()):
+        _require(_is_number(time) and _is_number(error), "an error over time is no number")
+    _require(row.get("law") is None or type(row["law"]) is int, "a ranked law has no number")
+    return row
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -90,13 +90,14 @@ def verify(run: str | Path, data: str | Path | Sequence[str | Path] | Trajectori
         own, laws, settings = file.read_data(), file.laws(), file.settings()
         window, digest, reading = file.fact("window"), file.fact("data_digest"), file.reading()
     found = data if isinstance(data, Trajectories) else read_tables(data, reading)
-    _check_columns(found, own)
+    check_columns(found, own)
     evidence = gathered(found, replace(settings, window=window or 0))
     same = found.digest() == digest
     return Verification(same, tuple(_checked(law, evidence, found, same) for law in laws))
 
 
-def _check_columns(found: Trajectories, own: Trajectories) -> None:
+def check_columns(found: Trajectories, own: Trajectories) -> None:
+    """Raises DataError where some data have other columns or units than a run's own."""
     for what, here, there in (
         ("columns", found.names, own.names),
         ("units", tuple(map(str, found.units)), tuple(map(str, own.units))),

@@ -46,7 +46,10 @@ LAWS = [
     law("p**2 - a*cos(q)", SQUARED, (Parameter("a", 3.0, 0.01, SQUARED),), ("cos(q) - a*p**2",)),
     law("q", "rad"),
 ]
-RANKING = [{"kind": "baseline", "test": 0.1}, {"kind": "candidate", "test": None, "name": "p**2"}]
+RANKING = [
+    {"kind": "mlp", "name": "MLP", "status": "ok", "test_rollout": 0.1, "chosen": False, "over_time": [[0.1, 0.05]]},
+    {"kind": "candidate", "name": "p**2", "status": "diverged", "test_rollout": None, "chosen": False, "over_time": []},
+]
 SETTINGS = Settings(max_nodes=3, operators=("add", "mul", "square"), window=0, seed=7, oracle="p**2", jobs=1)
 
 

@@ -23,6 +23,7 @@ from .options import (
     settings_from,
     work_options,
 )
+from .reporting import plot, report
 from .video import video
 
 if TYPE_CHECKING:
@@ -405,6 +406,8 @@ def predict(
         )
 
 
+group.add_command(report)
+group.add_command(plot)
 group.add_command(video)
 
 

@@ -28,6 +28,9 @@ DIVERGED = 100.0
 """A rollout whose error exceeds this many standard deviations of the data has diverged."""
 
 
+MOMENTS = 60
+"""Neighbouring samples are taken together until an error over time has no more moments than this."""
+
 SETTLED_OVER = 60
 """Samples from the first one on that say what it was; later ones say what the field does."""
 
@@ -64,10 +67,15 @@ class NetworkSettings:
 
 @dataclass(frozen=True)
 class Errors:
-    """Root mean square errors of rollouts: in standard deviations, and over the coordinates as they are."""
+    """Root mean square errors of rollouts: in standard deviations, and over the coordinates as they are.
+
+    over_time: (time since the first state, error in standard deviations) as the rollouts go on, at most `MOMENTS` of
+    them; empty where nobody asked.
+    """
 
     standard: float
     raw: float
+    over_time: tuple[tuple[float, float], ...] = ()
 
     @property
     def diverged(self) -> bool:
@@ -166,11 +174,30 @@ class Bench:
 
     def errors(self, f: Field, data: Measured, pull: Pull | None = None) -> Errors:
         """Of the rollouts at all samples but the first ones, which are given."""
-        difference_ND = (self.rollout(f, data, pull) - data.states)[:, 1:][data.counts[:, 1:]]
+        difference_KTD = (self.rollout(f, data, pull) - data.states)[:, 1:]
+        counts_KT = data.counts[:, 1:]
+        difference_ND = difference_KTD[counts_KT]
+        standard_KT = (difference_KTD / self.scales.spread).square().mean(-1)
         return Errors(
             float((difference_ND / self.scales.spread).square().mean().sqrt()),
             float(difference_ND.square().mean().sqrt()),
+            over_time(standard_KT, (data.times - data.times[:, :1])[:, 1:], counts_KT),
         )
+
+
+def over_time(square_KT: Tensor, times_KT: Tensor, counts_KT: Tensor) -> tuple[tuple[float, float], ...]:
+    """Root mean squares over trajectories as time goes on: pairs of a mean time and an error, at most `MOMENTS`.
+
+    Neighbouring samples are taken together; ragged trajectories count while they last, and what is no number is left
+    out. square_KT: squared errors. times_KT: since the first state. counts_KT: which samples there are.
+    """
+    found = []
+    for samples in torch.arange(square_KT.shape[1]).tensor_split(min(MOMENTS, square_KT.shape[1])):
+        there = counts_KT[:, samples]
+        time, error = times_KT[:, samples][there].mean(), square_KT[:, samples][there].mean().sqrt()
+        if bool(torch.isfinite(time) & torch.isfinite(error)):
+            found.append((float(time), float(error)))
+    return tuple(found)
 
 
 def prepared(train: Trajectories, settings: NetworkSettings) -> Bench:

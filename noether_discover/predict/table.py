@@ -40,6 +40,7 @@ class Row:
     explains (`Bench.training_errors`).
     train_rmse, test_rmse: the same over the coordinates as they are, which is what the paper prints.
     to_control: test_rollout over the control's.
+    over_time: (time since the first state, error in standard deviations) of the test rollouts.
     A number that is not finite, or was never computed, is None.
     """
 
@@ -55,6 +56,10 @@ class Row:
     test_rmse: float | None = None
     to_control: float | None = None
     chosen: bool = False
+    over_time: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "over_time", tuple((time, error) for time, error in self.over_time))  # JSON has lists
 
     def with_errors(self, train: Errors, test: Errors) -> Row:
         """The row with the errors of its rollouts."""
@@ -65,6 +70,7 @@ class Row:
             test_rollout=finite(test.standard),
             train_rmse=finite(train.raw),
             test_rmse=finite(test.raw),
+            over_time=test.over_time,
         )
 
 

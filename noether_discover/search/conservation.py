@@ -160,26 +160,6 @@ def noise_frame(trajectories: Trajectories, noise_D: Array) -> Frame:
     return Frame(columns, sequence, _weights(sequence), "noise")
 
 
-def shuffled_states(trajectories: Trajectories, seed: int, at_most: int = 2000) -> Array:
-    """States [R, D] in which each column is drawn independently of the others: the product of the marginals."""
-    rng = np.random.default_rng(seed)
-    x_ND = trajectories.stacked
-    chosen = rng.permutation(len(x_ND))[:at_most]
-    return np.stack([rng.permutation(column[chosen]) for column in x_ND.T], axis=1)
-
-
-def scrambled(trajectories: Trajectories, seed: int) -> Trajectories:
-    """Random sequences: the same states, dealt out to sequences of the same lengths at random.
-
-    Columns that are constant along each trajectory stay: what is constant without the motion is no law of it.
-    """
-    order = np.random.default_rng(seed).permutation(trajectories.samples)
-    x_ND = trajectories.stacked
-    mixed = np.where(constant_columns(trajectories), x_ND, x_ND[order])
-    cuts = np.cumsum([len(t) for t in trajectories.times])[:-1]
-    return replace(trajectories, states=tuple(np.split(mixed, cuts)), given_derivatives=None)
-
-
 def mismatched(trajectories: Trajectories, seed: int, runs: Trajectories | None = None) -> Trajectories:
     """Sequences in which each column comes from elsewhere: every column's own course, no relation between them.
 

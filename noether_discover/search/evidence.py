@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from ..data.constants import constant_columns, constants_of, with_constants
 from ..data.noise import noise
+from ..data.shuffling import scrambled, shuffled_states
 from ..data.smoothing import unwrapped, without_turns
 from ..data.trajectories import FEWEST_SAMPLES, Trajectories
 from ..errors import DataError, OptionError
-from .conservation import Frame, frame, mismatched, noise_frame, scrambled, shuffled_states
+from .conservation import Frame, frame, mismatched, noise_frame
 
 Array = NDArray[np.float64]
 

@@ -12,8 +12,9 @@ from ..data.constants import constant_columns
 from ..data.denoising import Denoised, denoised
 from ..data.derived import velocities_made_anew
 from ..data.noise import rounding
+from ..data.shuffling import shuffled_states
 from ..data.trajectories import Trajectories
-from .conservation import mismatched, shuffled_states
+from .conservation import mismatched
 from .evidence import Evidence
 from .kinds import Kinds, kinds_of
 from .known import Places

@@ -349,5 +349,17 @@ FILES: dict[str, tuple[Make, str, str]] = {
     "a run's law that is a program, verified": (
         changed(FORMULA, "().__class__"), "verify run.noether good.csv", "run.noether: ",
     ),
+    "a law that is a program, reported": (
+        changed(FORMULA, "().__class__"), "report run.noether -o page.html", "run.noether: ",
+    ),
+    "an answer without a reason": (
+        part_of_fact("answer", "reason", None), "report run.noether -o page.html", "run.noether: is damaged",
+    ),
+    "a machine without a name": (
+        part_of_fact("machine", "name", [1]), "report run.noether -o page.html", "run.noether: is damaged",
+    ),
+    "data without a name": (
+        part_of_fact("columns", "origin", 7), "report run.noether -o page.html", "run.noether: is damaged",
+    ),
     "a parameter whose name is a program": (smuggled, "export run.noether --format python", "run.noether: "),
 }  # fmt: skip

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from noether_dsl.units import Unit
 
 from noether_discover.data.noise import divided_difference_weights, noise
+from noether_discover.data.shuffling import scrambled, shuffled_states
 from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Trajectories
-from noether_discover.search.conservation import drift, frame, noise_frame, scrambled, shuffled_states
+from noether_discover.search.conservation import drift, frame, noise_frame
 
 PENDULUM = simulate("pendulum_hnn", seed=0)
 FRAME = frame(PENDULUM)

@@ -10,9 +10,10 @@ import pytest
 from noether_dsl.text import parse
 from noether_dsl.units import coherent_units
 
+from noether_discover.data.shuffling import scrambled
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
-from noether_discover.search.conservation import mismatched, scrambled
+from noether_discover.search.conservation import mismatched
 from noether_discover.search.evidence import gather
 from noether_discover.search.existence import least_ratio_of_polynomials
 

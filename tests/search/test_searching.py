@@ -117,7 +117,7 @@ def test_nothing_is_conserved_in_other_nulls(system: str) -> None:
 
 
 def test_random_sequences_conserve_nothing(pendulum: Trajectories) -> None:
-    from noether_discover.search.conservation import scrambled
+    from noether_discover.data.shuffling import scrambled
 
     answer = found(scrambled(pendulum, 5), max_nodes=7)
     assert answer.laws == ()

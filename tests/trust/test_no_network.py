@@ -42,6 +42,8 @@ def test_no_socket_is_opened(tmp_path: Path, pendulum_csv: Path, words: str) -> 
         "export run.noether --format json",
         "show run.noether --provenance",
         "verify run.noether pendulum.csv",
+        "report run.noether -o report.html",
+        "plot run.noether --kind pareto -o plot.pdf",
     ):
         found = done(line)
         assert found.returncode == 0, found.stderr
