@@ -283,6 +283,8 @@ def _on_everything(
     return replace(found, laws=tuple(law for law in laws if law.verdict != NOT_CONSERVED))
 
 
+CONFUSED = 0.095
+"""A column's noise in its deviations from which on two forms of a law can fit alike (10 %, as it is measured)."""
 _NOTHING = ("NONE", "UNDECIDED")
 
 
@@ -307,7 +309,7 @@ def _answer(
                 words += f", judged in windows of {evidence.window} samples"
             if everything is not None and everything.samples > evidence.runs.samples:
                 words += f" along all {everything.samples:,} samples, found in {evidence.runs.samples:,} of them"
-            return Answer(verdict, f"{number} {words}, of {what}", by_verdict)
+            return Answer(verdict, f"{number} {words}, of {what}{_beside(noise_share(evidence))}", by_verdict)
     if found.sums.unsure:
         best = min(found.sums.unsure, key=lambda s: s.p_value)
         return Answer(
@@ -325,6 +327,13 @@ def _answer(
         degree=degree,
     )
     return Answer(verdict, f"none of {what} is conserved; {why}{_advice(evidence.runs)}", by_verdict)
+
+
+def _beside(share: float) -> str:
+    """That p-values speak of conservation and not of form, where noise is large enough for forms to be confused."""
+    if share < CONFUSED:
+        return ""
+    return f"; with noise of {share:.0%} of a column's deviation other forms of a law can fit as well"
 
 
 def _looked_through(found: Search, enumeration: Enumeration) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from noether_dsl.units import coherent_units
 
 from noether_discover.data.integration import solution
+from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import discover
 
@@ -40,3 +41,12 @@ def test_an_exact_formula_is_no_form_of_a_sum_that_imitates_it() -> None:
     answer = discover(spherical_pendulum(0.0, 0), rank=False, jobs=1)
     assert answer.verdict == "LAW"
     assert [law["formula"] for law in answer.laws if law["verdict"] == "LAW"] == ["phd*sin(th)**2"]
+
+
+def test_under_much_noise_the_answer_says_that_other_forms_can_fit() -> None:
+    noisy, quiet = (
+        discover(simulate("spring", relative_noise=noise, seed=0), rank=False, jobs=1) for noise in (0.15, 0.01)
+    )
+    assert noisy.verdict == quiet.verdict == "LAW"
+    assert "other forms of a law can fit as well" in noisy.reason
+    assert "other forms" not in quiet.reason
