@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,12 @@ def test_light_commands_do_not_import_torch(arguments: list[str]) -> None:
     words = [pendulum if word == "PENDULUM" else word for word in arguments]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
     assert done.stderr.strip().endswith("False")
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports them by their name alone, and would stop at the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_all_names_what_there_is() -> None:
