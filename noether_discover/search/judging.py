@@ -89,7 +89,8 @@ def _first_look(
     g_N = values(formula, parameters or (1.0,) * formula.parameters, frame.columns)
     if not np.isfinite(g_N).all():
         return Judgement(UNDEFINED, "an operation has no finite value somewhere on the data")
-    if g_N.var() <= CONSTANT * np.square(g_N).mean():
+    size = float(np.abs(g_N).max())
+    if size == 0.0 or (g_N / size).var() <= CONSTANT * np.square(g_N / size).mean():
         return Judgement(TRIVIAL, "it is the same number in every state")
     return Judgement(NOT_CONSERVED, "degenerate: a parameter runs to infinity, what is left is a smaller formula")
 

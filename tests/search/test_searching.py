@@ -16,11 +16,13 @@ from noether_discover.data.systems import simulate
 from noether_discover.data.tables import read_tables
 from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import Discovery, discover
+from noether_discover.search.conservation import frame
 from noether_discover.search.evidence import default_window, gather
 from noether_discover.search.existence import least_ratio_of_polynomials
 from noether_discover.search.independence import directions, independent_share, parallel_share
+from noether_discover.search.judging import _first_look
 from noether_discover.search.presentation import presentable
-from noether_discover.search.verdicts import APPROXIMATE, LAW, NOT_CONSERVED, chi2_limit, judge
+from noether_discover.search.verdicts import APPROXIMATE, LAW, NOT_CONSERVED, UNDEFINED, chi2_limit, judge
 
 
 def found(data: Trajectories, **settings: object) -> Discovery:
@@ -272,3 +274,11 @@ def test_the_smallest_formula_stands_for_its_law() -> None:
     laws = {law["formula"]: law for law in answer.laws}
     assert sorted(laws) == ["px**2 + x**2", "px*py + x*y", "py**2 + y**2"]
     assert all(any("sin" in form for form in laws[f"p{axis}**2 + {axis}**2"]["forms"]) for axis in "xy")
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(15.0, NOT_CONSERVED), (1e9, UNDEFINED)])
+def test_a_formula_with_huge_values_is_looked_at_without_a_warning(times: float, verdict: str) -> None:
+    """Squares of values beyond 1e154 are not finite, the values themselves are."""
+    data = simulate("spring", trajectories=6, samples=10)
+    huge = _first_look(parse("exp(exp(a + exp(q)))"), (np.log(times),), np.nan, frame(data), frozenset())
+    assert huge.verdict == verdict
