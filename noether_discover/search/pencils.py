@@ -114,7 +114,7 @@ def trust(terms: Sequence[Term], sample: Sample) -> Array:
     if not used.any():
         return np.ones(sample.size)
     excess_N = (square_MN[used] / typical_M[used]).mean(axis=0)
-    return np.asarray(1.0 / np.maximum(excess_N / SENSITIVE, 1.0) ** 2)
+    return np.asarray((1.0 / np.maximum(excess_N / SENSITIVE, 1.0)) ** 2)
 
 
 def _moderate(f_CMN: Array) -> NDArray[np.bool_]:
