@@ -6,7 +6,7 @@ DATA ?= noether_discover/data/examples/pendulum.csv
 NAME := $(basename $(notdir $(firstword $(DATA))))
 BIN := .venv/bin
 
-.PHONY: discover test test-slow lint benchmarks clean
+.PHONY: discover test test-slow lint docs benchmarks clean
 
 discover: .venv/.runs
 	@mkdir -p out
@@ -23,10 +23,14 @@ lint: .venv/.develops
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/.develops
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
 benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/speed_of_discovery.py
 	$(BIN)/python benchmarks/paper_systems.py
 	$(BIN)/python benchmarks/known_systems.py
+	$(BIN)/python benchmarks/fresh_systems.py
 	$(BIN)/python benchmarks/no_false_laws.py
 	$(BIN)/python benchmarks/data_needed.py
 	$(BIN)/python benchmarks/baselines_of_laws.py
@@ -56,4 +60,4 @@ benchmarks: .venv/.develops
 	@touch $@ .venv/.runs
 
 clean:
-	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv out build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -236,6 +236,8 @@ def refusal(law: Sum, m: Material) -> str | None:
         return "degenerate"
     if m.clean:
         return "not conserved on held-out sequences" if law.chi2_heldout > 0.05 or law.ratio_heldout > 1e-7 else None
+    if len(law.inputs - set(m.kinds.constant)) < 2:
+        return "one column alone, and it is not among the constant ones"
     if law.chi2_heldout > law.limit:
         return "not explained by noise on held-out sequences"
     if law.chi2_heldout < OVERESTIMATED and law.ratio_heldout > NEARLY_EXACT:
