@@ -34,6 +34,9 @@ benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/no_false_laws.py
 	$(BIN)/python benchmarks/data_needed.py
 	$(BIN)/python benchmarks/baselines_of_laws.py
+	$(BIN)/python benchmarks/cost.py --large
+	$(BIN)/python benchmarks/many_rows.py
+	$(BIN)/python benchmarks/cluster_overhead.py
 	$(BIN)/python benchmarks/speed_of_ranking.py
 	$(BIN)/python benchmarks/ranking_separates.py
 	$(BIN)/python benchmarks/ideal_pendulum.py

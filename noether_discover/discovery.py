@@ -20,8 +20,8 @@ from .data.reduction import reduced
 from .data.tables import USUAL, ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
 from .report.wording import law_sentence, plain_law
-from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched
-from .work import Stop, Work, Workers
+from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched, work_of
+from .work import Stop, Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,6 +190,7 @@ def run_stages(
     """
     evidence = gathered(trajectories, settings)  # what cannot be judged leaves an older run file as it was
     enumeration = enumerated(trajectories, settings, progress)
+    work_of(settings, len(enumeration.formulas), evidence)  # and so does what does not fit into the memory
     clock.lap("enumerate")
     if run is None:
         return _computed(trajectories, evidence, settings, enumeration, clock, rank, progress, stop)
@@ -219,7 +220,7 @@ def _computed(
     stop: Stop | None,
 ) -> Discovery:
     """The stages after the enumeration, nothing kept."""
-    work = _work(settings, None, stop)
+    work = work_of(settings, len(enumeration.formulas), evidence, None, stop)
     evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
     clock.lap("fit")
@@ -242,8 +243,8 @@ def _fit(
     resume: bool | None,
 ) -> Evidence:
     """The fit stage, kept piece by piece; what was judged by in the end."""
+    work = work_of(settings, len(enumeration.formulas), evidence, file, stop)
     file.under_way("fit", settings, resume)
-    work = _work(settings, file, stop)
     evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
     clock.lap("fit")
@@ -270,7 +271,7 @@ def _rank(
     if not rankable(laws):
         return
     file.under_way("rank", settings, resume)
-    rows = ranking_rows(laws, settings, evidence, progress, _work(settings, file, stop))
+    rows = ranking_rows(laws, settings, evidence, progress, work_of(settings, keeper=file, stop=stop))
     clock.lap("rank")
     file.write_ranking(rows, clock.seconds["rank"], settings)
 
@@ -299,10 +300,6 @@ def begun(
         file.write_data(trajectories, settings, sources, reading)
         file.under_way("enumerate", settings, resume=False)
         yield file
-
-
-def _work(settings: Settings, file: RunFile | None, stop: Stop | None) -> Work:
-    return Work(Workers(settings.jobs, settings.cluster), file, stop or Stop())
 
 
 def ranking_rows(

@@ -314,11 +314,15 @@ class RunFile:
             self._db.execute("DELETE FROM facts WHERE name = 'underway'")
             self._db.execute("DELETE FROM pieces")
 
-    def kept(self, step: str) -> dict[int, Any]:
-        """The results of a step's pieces that are finished, by number."""
-        rows = self._rows("SELECT number, result FROM pieces WHERE step = ?", "data", step)
+    def kept(self, step: str) -> set[int]:
+        """The numbers of a step's pieces that are finished."""
+        return {number for (number,) in self._rows("SELECT number FROM pieces WHERE step = ?", "data", step)}
+
+    def result(self, step: str, number: int) -> Any:
+        """What a finished piece gave."""
+        rows = self._rows("SELECT result FROM pieces WHERE step = ? AND number = ?", "data", step, number)
         with self._sound():
-            return {number: json.loads(result) for number, result in rows}
+            return json.loads(rows[0][0])
 
     def keep(self, step: str, number: int, result: Any) -> None:
         """Commit the result of a piece."""

@@ -13,12 +13,12 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from noether_dsl.canonical import normal_forms
-from noether_dsl.enumeration import count, enumerate_formulas
+from noether_dsl.enumeration import Formulas, count, enumerate_formulas
 from noether_dsl.formula import Formula, FormulaError, Valued, fold, joined, parameter, variable
 from noether_dsl.grammar import Grammar, GrammarError
 from noether_dsl.operators import DEFAULT_OPERATORS
@@ -28,7 +28,8 @@ from noether_dsl.units import UnitError, read_unit
 from .data.derived import lacks_velocities
 from .data.trajectories import FEWEST_SAMPLES, Trajectories
 from .errors import OptionError, shortened
-from .work import HERE, Work
+from .memory import PROCESS, Memory, read_size
+from .work import HERE, Keeper, Stop, Work, Workers
 
 if TYPE_CHECKING:
     from .predict.ranking import Ranking
@@ -38,6 +39,16 @@ if TYPE_CHECKING:
     from .search.searching import Search
 
 Progress = Callable[[str, int, int], None]
+
+RAW, CLASS = 80, 200
+"""Bytes that an enumeration takes while it is built: for each raw formula, and for each class, with the pairs that are
+looked at and become none."""
+_FEWER = "fewer --max-nodes, or a smaller --max-formulas"
+JUDGED = 1_000
+"""Bytes of a formula with its judgement, all passes included."""
+VALUES, AT_MOST = 8, 75e6
+"""Arrays that a fit holds at a time, of a number for each node, start and point; and numbers in all, where it sees to
+that."""
 
 QUICK = 2_000
 """Whole formulas that are searched without being asked for: what they say beyond sums of terms is worth seconds."""
@@ -57,8 +68,8 @@ class Settings:
     rule: "noise" or "paper" (`search.laws.search`). window: samples in a window, None decides, 0 for none.
     share: of the sequences that fit; the others judge.
     oracle: a formula with numbers, ranked beside the laws. protocol, loss_form, keep, epochs, steps: of the ranking.
-    jobs: processes. cluster: the address of a Dask scheduler, whose workers work instead. They change nothing but the
-        time.
+    jobs: processes. cluster: the address of a Dask scheduler, whose workers work instead. memory: what this process and
+        those that it starts may take, as "4GB". They change nothing but the time.
     """
 
     max_nodes: int = None  # type: ignore[assignment]
@@ -80,8 +91,11 @@ class Settings:
     steps: int = 2000
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     cluster: str | None = None
+    memory: str | None = None
 
     def __post_init__(self) -> None:
+        if self.memory is not None:
+            read_size(self.memory)
         if self.max_formulas is None:
             plain = self.form == "normal" and self.rule == "noise" and self.parameter_units is None
             quick = self.max_nodes is None and plain
@@ -113,8 +127,13 @@ class Settings:
         if self.form == "normal" and self.parameter_units is not None:
             object.__setattr__(self, "form", "raw")
 
-    WITHOUT_EFFECT: ClassVar = frozenset({"jobs", "cluster"})
+    WITHOUT_EFFECT: ClassVar = frozenset({"jobs", "cluster", "memory"})
     """What changes nothing but the time."""
+
+    @property
+    def allowed(self) -> Memory:
+        """What may be in use of the machine's memory."""
+        return Memory(None if self.memory is None else read_size(self.memory))
 
     def plain(self) -> dict[str, Any]:
         """As JSON-able data."""
@@ -160,7 +179,7 @@ class Enumeration:
     """
 
     grammar: Grammar
-    formulas: tuple[Formula, ...]
+    formulas: Sequence[Formula]
     raw: tuple[int, ...]
     searched: tuple[int, ...]
     nodes: int
@@ -177,23 +196,68 @@ def enumerated(trajectories: Trajectories, settings: Settings, progress: Progres
     Raises OptionError when not even the smallest formulas fit under `max_formulas`.
     """
     grammar = grammar_of(trajectories, settings)
-    report = progress or (lambda stage, done, total: None)
+    report, allowed = progress or (lambda stage, done, total: None), settings.allowed
+    allowed.check_room(0, "the program and the data")
     raw = tuple(count(grammar))
     if settings.form == "raw":
         nodes = max((n for n in range(1, len(raw) + 1) if sum(raw[:n]) <= settings.max_formulas), default=0)
+        allowed.check_room(RAW * sum(raw[:nodes]), f"{sum(raw[:nodes]):,} formulas of {nodes} nodes", _FEWER)
         table = enumerate_formulas(replace(grammar, max_nodes=max(nodes, 1)))
-        rows: Iterable[int] = table.rows().tolist() if nodes else ()
+        rows = table.rows() if nodes else table.rows()[:0]
         by_nodes = raw[:nodes]
     else:
-        found = normal_forms(grammar, lambda n, _: report("enumerate", n, settings.max_nodes), settings.max_formulas)
-        table, rows = found.table, found.roots_F.tolist()
+        so_far = [1]
+
+        def grown(size: int, classes: int) -> None:
+            report("enumerate", size, settings.max_nodes)
+            more = classes * classes / max(so_far[-1], 1)  # the next size has as many times more as this one had
+            so_far.append(classes)
+            if 4 < size < settings.max_nodes and more <= settings.max_formulas:
+                allowed.check_room(CLASS * more, f"some {more:,.0f} classes of {size + 1} nodes", _FEWER)
+
+        found = normal_forms(grammar, grown, settings.max_formulas)
+        allowed.check()
+        table, rows = found.table, found.roots_F
         by_nodes = tuple(int(n) for n in found.by_nodes())
         nodes = int(table.size_F.max()) if len(table) else 0
     if not nodes or not sum(by_nodes):
         raise OptionError("there is no formula to search; raise --max-nodes or --max-formulas")
-    formulas = tuple(table.formula(row) for row in rows)
     report("enumerate", settings.max_nodes, settings.max_nodes)
-    return Enumeration(grammar, formulas, raw, by_nodes, nodes)
+    return Enumeration(grammar, Formulas(table, rows), raw, by_nodes, nodes)
+
+
+def work_of(
+    settings: Settings, formulas: int = 0, evidence: Evidence | None = None, keeper: Keeper | None = None,
+    stop: Stop | None = None,
+) -> Work:  # fmt: skip
+    """Who does the work of a stage: as many processes as were asked for and fit into the memory that was allowed.
+
+    formulas: how many a fit has, with the evidence that it judges by.
+
+    Raises OptionError when there is too little even for this process alone.
+    """
+    piece, all_of_them = 0.0, 0.0
+    if evidence is not None and settings.memory is not None:
+        piece, all_of_them = piece_bytes(evidence, formulas, settings.max_nodes), float(JUDGED * formulas)
+        what = f"judging {formulas:,} formulas of up to {settings.max_nodes} nodes"
+        settings.allowed.check_room(all_of_them + piece, what, _FEWER)
+    jobs = settings.allowed.fitting(settings.jobs, PROCESS + piece, all_of_them)
+    return Work(Workers(jobs, settings.cluster), keeper, stop or Stop(), memory=settings.allowed)
+
+
+def piece_bytes(evidence: Evidence, formulas: int, nodes: int) -> float:
+    """What a piece of a fit takes at most, in bytes: many formulas on few points, or few formulas on many."""
+    from .search.fitting import FOLLOWED
+    from .search.judging import CHUNK, JUDGED_TOGETHER
+
+    steps = 1 + 2 * len(evidence.runs.symbols)  # points that the noise takes for each sample
+    few, many, all_held = (
+        len(next(iter(evidence.screen_frame.columns.values()))), evidence.fitting.samples * steps,
+        evidence.held.samples * steps,
+    )  # fmt: skip
+    screened = VALUES * FOLLOWED * nodes * min(CHUNK, formulas) * few
+    judged = min(VALUES * nodes * JUDGED_TOGETHER * many, AT_MOST)
+    return 8.0 * max(screened, judged) + 8.0 * 20 * all_held
 
 
 @dataclass(frozen=True)
@@ -237,6 +301,11 @@ def searched(
     from .search.searching import search
     from .search.verdicts import APPROXIMATE, LAW
 
+    def report(stage: str, done: int, total: int) -> None:
+        settings.allowed.check()
+        if progress is not None:
+            progress(stage, done, total)
+
     def judged(part: str, evidence: Evidence, constraints: Sequence[Sum] = ()) -> tuple[Evidence, Search, Answer]:
         found = search(
             enumeration.formulas,
@@ -247,9 +316,9 @@ def searched(
             thorough=settings.max_formulas != QUICK,
             constraints=constraints,
             work=work.under(part),
-            progress=progress,
+            progress=report,
         )
-        found = _on_everything(found, evidence, everything, progress)
+        found = _on_everything(found, evidence, everything, report)
         return evidence, found, _answer(found, enumeration, evidence, everything)
 
     first = judged("fit", evidence)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .errors import WorkError
+from .memory import ANY, Memory
 
 Piece = tuple[Any, ...]
 
@@ -51,8 +52,11 @@ class Stop:
 class Keeper(Protocol):
     """What remembers the results of pieces."""
 
-    def kept(self, step: str) -> dict[int, Any]:
-        """The results of a step's pieces that were kept, by number."""
+    def kept(self, step: str) -> set[int]:
+        """The numbers of a step's pieces whose results were kept."""
+
+    def result(self, step: str, number: int) -> Any:
+        """One of these results."""
 
     def keep(self, step: str, number: int, result: Any) -> None:
         """Remember a result, for good."""
@@ -145,13 +149,14 @@ class Workers:
 class Work:
     """The pieces of every step of a search: done by workers, remembered by a keeper, stopped by a signal.
 
-    prefix: of the steps' names, which are unique in a run.
+    prefix: of the steps' names, which are unique in a run. memory: what may be in use after a piece.
     """
 
     workers: Workers = field(default_factory=Workers)
     keeper: Keeper | None = None
     stop: Stop = field(default_factory=Stop)
     prefix: str = ""
+    memory: Memory = ANY
 
     def under(self, name: str) -> Work:
         """The same, for steps that are parts of another."""
@@ -163,23 +168,29 @@ class Work:
         """What function(*common, *piece) gives for every piece, in order, each kept as soon as it is there.
 
         few: fewer pieces than that are done by this process.
+
+        Raises Interrupted where a signal asked to stop, WorkError where more memory is in use than allowed; what was
+        finished is kept.
         """
         name = self.prefix + step
-        ready = {} if self.keeper is None else self.keeper.kept(name)
-        left = [number for number in range(len(pieces)) if number not in ready]
+        kept = set() if self.keeper is None else self.keeper.kept(name)
+        left = [number for number in range(len(pieces)) if number not in kept]
         results = self.workers.done(function, [pieces[number] for number in left], common, few)
-        given = 0
+        ready: dict[int, Any] = {}
         with closing(results):
-            while given < len(pieces):
+            for given in range(len(pieces)):
                 self.stop.check()
+                if self.keeper is not None and given in kept:
+                    yield self.keeper.result(name, given)
+                    continue
                 while given not in ready:
                     place, result = next(results)
                     if self.keeper is not None:
                         self.keeper.keep(name, left[place], result)
                     ready[left[place]] = result
                     self.stop.check()
+                    self.memory.check()
                 yield ready.pop(given)
-                given += 1
 
 
 HERE = Work()

@@ -15,7 +15,7 @@ import noether_discover
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
 FLOORS = [
-    "errors", "placing", "cluster", "work", "data", "systems", "search", "predict", "report", "video",
+    "errors", "placing", "memory", "cluster", "work", "data", "systems", "search", "predict", "report", "video",
     "stages", "stored", "runs", "discovery", "forecasts", "verification", "reporting", "cli",
 ]  # fmt: skip
 """A floor uses only the floors above it in this list."""

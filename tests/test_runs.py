@@ -389,11 +389,12 @@ def test_an_unfinished_run_is_neither_replaced_nor_forgotten(
             file.under_way("rank", SETTINGS, resume=True)
         with pytest.raises(RunFileError, match=r"--alpha was 0\.05, now 0\.5"):
             file.under_way("fit", replace(SETTINGS, alpha=0.5), resume=True)
-        assert list(file.kept("fit/screen")) == [0]
+        assert file.kept("fit/screen") == {0}
+        assert file.result("fit/screen", 0)[0][0] == 1.5
         file.under_way("fit", replace(SETTINGS, jobs=3), resume=True)  # who works changes nothing
         assert list(file.kept("fit/screen")) == [0]
         file.finished()
-        assert file.kept("fit/screen") == {}
+        assert file.kept("fit/screen") == set()
     check_replaceable(path)
 
 

@@ -12,8 +12,9 @@ Legend: F formulas; N nodes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from .operators import OPERATORS, Kind, Operand
 from .ranks import NUMBER
 
 LEAF = -1
+SHARED = 30_000
+"""The first rows of a table, whose formulas are built once, and are parts of many others."""
 Rows = NDArray[np.int32]
 
 
@@ -47,17 +50,24 @@ class Table:
     right_F: Rows
     unit_F: Rows
     size_F: NDArray[np.int8]
+    _small: dict[int, Formula] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.operator_F)
 
     def formula(self, row: int) -> Formula:
-        """The formula of one row."""
+        """The formula of one row. Formulas share the small ones that they are made of."""
+        known = self._small.get(row)
+        if known is not None:
+            return known
         operator = self.operator_F[row]
         if operator == LEAF:
             return self.leaves[row][0]
         operands = (self.left_F[row], self.right_F[row]) if self.right_F[row] >= 0 else (self.left_F[row],)
-        return node(self.operators[operator], *(self.formula(int(o)) for o in operands))
+        found = node(self.operators[operator], *(self.formula(int(o)) for o in operands))
+        if row < SHARED:
+            self._small[row] = found
+        return found
 
     def rows(self, rank: int = NUMBER) -> Rows:
         """The rows that are numbers, or vectors of `rank` components."""
@@ -68,6 +78,36 @@ class Table:
     def by_nodes(self) -> NDArray[np.int64]:
         """How many formulas have 1, 2, ... nodes."""
         return np.bincount(self.size_F[self.rows()], minlength=int(self.size_F.max()) + 1)[1:].astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Formulas(Sequence[Formula]):
+    """Rows of a table as a sequence of formulas, which are built when they are asked for: a million of them are as many
+    numbers. A part of it is another one; what is sent to another process is a tuple.
+    """
+
+    table: Table
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Formula: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Formulas: ...
+
+    def __getitem__(self, place: int | slice) -> Formula | Formulas:
+        if isinstance(place, slice):
+            return Formulas(self.table, self.rows[place])
+        return self.table.formula(int(self.rows[place]))
+
+    def __iter__(self) -> Iterator[Formula]:
+        return map(self.table.formula, map(int, self.rows))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (list(self),)
 
 
 def count(grammar: Grammar) -> list[int]:

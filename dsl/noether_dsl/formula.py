@@ -129,20 +129,25 @@ def node(head: str, *operands: Formula) -> Formula:
         raise FormulaError(f'there is no operator "{head}"')
     if len(operands) != row.arity:
         raise FormulaError(f"{head} takes {row.arity} operands, not {len(operands)}")
-    if row.commutes and _rank(operands[0], head) > _rank(operands[1], head):
+    if row.commutes and _comes_after(operands[0], operands[1], head):
         operands = operands[::-1]
     return Formula(head, "", operands)
 
 
-def _rank(formula: Formula, head: str) -> tuple[int, int, str]:
+def _comes_after(left: Formula, right: Formula, head: str) -> bool:
     """A lone parameter leads a product and ends a sum, a chain goes on, and smaller formulas come first."""
+    first, second = _place(left, head), _place(right, head)
+    return first > second or (first == second and repr(left) > repr(right))
+
+
+def _place(formula: Formula, head: str) -> tuple[int, int]:
     if formula.head == PARAMETER:
         place = 3 if head == "add" else 0
     elif formula.head == head or (head == "add" and formula.head == "sub"):
         place = 1
     else:
         place = 2
-    return place, formula.nodes, repr(formula)
+    return place, formula.nodes
 
 
 def fold(formula: Formula, leaf: Callable[[Formula, int], T], inner: Callable[[Formula, tuple[T, ...]], T]) -> T:

@@ -171,7 +171,11 @@ cluster_option = click.option(
     "--cluster", metavar="ADDRESS",
     help="The workers of the Dask scheduler there, e.g. tcp://host:8786, instead of processes here.",
 )  # fmt: skip
-work_options = stacked(jobs_option, cluster_option)
+memory_option = click.option(
+    "--memory", metavar="SIZE",
+    help="What may be in use of the machine's memory, e.g. 4GB. Changes nothing but the time: fewer processes.",
+)  # fmt: skip
+work_options = stacked(jobs_option, cluster_option, memory_option)
 
 
 def read_options(options: dict[str, Any]) -> ReadOptions:

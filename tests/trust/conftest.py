@@ -1,5 +1,5 @@
 """Fixtures of this folder."""
 
-from conftest_of_trust import done, pendulum_csv, start
+from conftest_of_trust import done, here, pendulum_csv, start
 
-__all__ = ["done", "pendulum_csv", "start"]
+__all__ = ["done", "here", "pendulum_csv", "start"]

@@ -58,6 +58,26 @@ def done(start: Start) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
+def here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in the test's folder, in this process: for what is said, where no process matters."""
+    from noether_discover.cli import main
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["noether-discover", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        written = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return subprocess.CompletedProcess(words, stop.value.code, written.out, written.err)
+
+    return run
+
+
+@pytest.fixture
 def pendulum_csv(tmp_path: Path) -> Path:
     """A small noisy pendulum, in the test's folder."""
     path = tmp_path / "pendulum.csv"

@@ -36,10 +36,11 @@ def killed_after(start: Start, seconds: float, *words: object, how: int = signal
 
 
 def exported(done: Done, run: str) -> list[str]:
+    """`done` may be `here`: an export is the same whoever makes it."""
     return [done("export", run, "--format", kind).stdout for kind in ("latex", "csv", "python")]
 
 
-def check_killed(start: Start, done: Done, folder: Path, moments: list[float]) -> None:
+def check_killed(start: Start, done: Done, here: Done, folder: Path, moments: list[float]) -> None:
     whole = seconds_of(done, "whole.noether")
     wanted = tables(folder / "whole.noether")
     words = "discover", "pendulum.csv", *SMALL, "--resume"
@@ -51,17 +52,21 @@ def check_killed(start: Start, done: Done, folder: Path, moments: list[float]) -
         found = done(*words, "-o", run)
         assert found.returncode == 0, found.stderr
         assert tables(folder / run) == wanted
-    assert exported(done, "0.noether") == exported(done, "whole.noether")
+    assert exported(here, "0.noether") == exported(here, "whole.noether")
 
 
-def test_a_killed_run_goes_on_to_the_same_end(start: Start, done: Done, tmp_path: Path, pendulum_csv: Path) -> None:
-    check_killed(start, done, tmp_path, [0.75])
+def test_a_killed_run_goes_on_to_the_same_end(
+    start: Start, done: Done, here: Done, tmp_path: Path, pendulum_csv: Path
+) -> None:
+    check_killed(start, done, here, tmp_path, [0.75])
 
 
 @pytest.mark.slow
-def test_twenty_killed_runs_go_on_to_the_same_end(start: Start, done: Done, tmp_path: Path, pendulum_csv: Path) -> None:
+def test_twenty_killed_runs_go_on_to_the_same_end(
+    start: Start, done: Done, here: Done, tmp_path: Path, pendulum_csv: Path
+) -> None:
     moments = random.Random(0)
-    check_killed(start, done, tmp_path, [moments.uniform(0.1, 1.0) for _ in range(20)])
+    check_killed(start, done, here, tmp_path, [moments.uniform(0.1, 1.0) for _ in range(20)])
 
 
 @pytest.mark.slow
@@ -87,7 +92,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(
     ("how", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
 def test_a_signal_finishes_what_is_under_way(
-    start: Start, done: Done, tmp_path: Path, pendulum_csv: Path, how: int, code: int
+    start: Start, done: Done, here: Done, tmp_path: Path, pendulum_csv: Path, how: int, code: int
 ) -> None:
     """With more formulas than one piece: the first signal waits for it, and it is there afterwards."""
     words = "discover", "pendulum.csv", "-o", "run.noether", "--max-nodes", "8", "--jobs", "1", "--no-rank"
@@ -109,17 +114,17 @@ def test_a_signal_finishes_what_is_under_way(
     assert 2 <= kept <= 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pendulum.csv", "run.noether"]
 
-    refused = done(*words)
+    refused = here(*words)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
         "Error: run.noether: holds an unfinished run (fit); --resume goes on with it, --restart begins anew\n"
     )
-    other = done(*words, "--resume", "--alpha", "0.01", "--seed", "5")
+    other = here(*words, "--resume", "--alpha", "0.01", "--seed", "5")
     assert (other.returncode, other.stdout) == (2, "")
     assert "cannot be resumed: --alpha was 0.05, now 0.01; --seed was 0, now 5" in other.stderr
     changed = tmp_path / "changed.csv"
     changed.write_text((tmp_path / "pendulum.csv").read_text().replace("0.", "0.1", 1))
-    data = done("discover", "changed.csv", *words[2:], "--resume")
+    data = here("discover", "changed.csv", *words[2:], "--resume")
     assert data.returncode == 2
     assert "cannot be resumed: the data are others than those of pendulum.csv" in data.stderr
     assert pieces(run) == kept
@@ -143,7 +148,7 @@ def pieces(run: Path) -> int:
 
 
 def test_the_second_of_two_processes_is_told_who_holds_the_file(
-    start: Start, done: Done, tmp_path: Path, pendulum_csv: Path
+    start: Start, here: Done, tmp_path: Path, pendulum_csv: Path
 ) -> None:
     words = "discover", "pendulum.csv", "-o", "run.noether", "--max-nodes", "8", "--jobs", "1", "--no-rank"
     first = start(*words)
@@ -153,11 +158,11 @@ def test_the_second_of_two_processes_is_told_who_holds_the_file(
         time.sleep(0.02)
     first.send_signal(signal.SIGSTOP)  # it holds the file for as long as this takes
     for more in ((), ("--resume",), ("--restart",)):
-        second = done(*words, *more)
+        second = here(*words, *more)
         assert (second.returncode, second.stdout) == (2, "")
         assert f"Error: run.noether: is being written by process {first.pid} on " in second.stderr
         assert '("noether-discover discover pendulum.csv -o run.noether' in second.stderr
-    assert done("show", "run.noether").returncode == 0  # anybody may read
+    assert here("show", "run.noether").returncode == 0  # anybody may read
     first.send_signal(signal.SIGCONT)
     first.communicate(timeout=120)
     assert first.returncode == 0
