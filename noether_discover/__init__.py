@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .data.trajectories import Trajectories
     from .discovery import Discovery, discover, load
     from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
+    from .estimator import ConservedQuantities
     from .forecasts import Forecasts, forecast
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .reporting import write_plot, write_report
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .verification import Verification, verify
 
 _HOMES = {
+    "ConservedQuantities": "estimator",
     "DataError": "errors",
     "Discovery": "discovery",
     "Forecast": "predict.noether_predictor",
@@ -47,6 +49,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ConservedQuantities",
     "DataError",
     "Discovery",
     "Forecast",
