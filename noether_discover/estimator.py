@@ -46,7 +46,7 @@ FEWEST_COLUMNS = 2
 """A conserved quantity compares at least so many columns that move."""
 
 
-class ConservedQuantities(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ConservedQuantities(TransformerMixin, BaseEstimator):
     """Turns states [N, D] into the values [N, L] of the quantities that are conserved along trajectories.
 
     Columns of a frame may have units in their names, ``theta [rad]``, and may be components of vectors, ``q.x``, as in

@@ -14,13 +14,26 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from noether_discover import ConservedQuantities, DataError
 from noether_discover.data.trajectories import Trajectories
 
 TOO_FEW = "ignore:.*transform gives no columns:UserWarning"
 """What the checks' small random tables end in; a test below says so."""
+
+SEARCHED = {"check_dtype_object", "check_positive_only_tag_during_fit"}
+"""Checks whose tables are long enough to be searched, which takes seconds."""
+
+
+def checks() -> list[Any]:
+    """Scikit-learn's checks as it yields them, none of them expected to fail, the long ones marked."""
+    rows = []
+    for number, (estimator, check) in enumerate(estimator_checks_generator(ConservedQuantities())):
+        name = check.func.__name__
+        marks = [pytest.mark.slow] if name in SEARCHED else []
+        rows.append(pytest.param(estimator, check, id=f"{number}-{name}", marks=marks))
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +58,7 @@ def fitted(frame: pd.DataFrame, labels: np.ndarray, times: np.ndarray) -> Conser
     return ConservedQuantities(time_unit="s").fit(frame, groups=labels, times=times)
 
 
-@parametrize_with_checks([ConservedQuantities()])
+@pytest.mark.parametrize(("estimator", "check"), checks())
 @pytest.mark.filterwarnings(TOO_FEW)
 def test_scikit_learn_s_own_checks_pass(estimator: ConservedQuantities, check: Any) -> None:
     check(estimator)
