@@ -19,6 +19,7 @@ from .data.groups import regrouped
 from .data.reduction import reduced
 from .data.tables import USUAL, ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
+from .errors import OptionError
 from .report.wording import law_sentence, plain_law
 from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched, work_of
 from .work import Stop, Work
@@ -87,11 +88,21 @@ class Discovery:
             [{k: v for k, v in law.items() if k not in ("forms", "number", "vectors")} for law in self.laws]
         )
 
-    def to_latex(self, *, standalone: bool = False) -> str:
-        """The laws as a booktabs table; `standalone` gives a whole document."""
-        from .report.latex import latex_table
+    def to_latex(
+        self, *, standalone: bool = False, style: str = "booktabs", symbols: Mapping[str, str] | None = None
+    ) -> str:
+        r"""The laws as a table of LaTeX; `standalone` gives a whole document.
 
-        return latex_table(self.to_json(), standalone=standalone)
+        style: booktabs, plain or siunitx. symbols: LaTeX for columns and vectors by name, {"omega": r"\dot\theta"}.
+        Raises OptionError for a style that there is not and a symbol that cannot be one.
+        """
+        from .report.latex import STYLES, latex_table
+        from .report.tex import read_symbols
+
+        if style not in STYLES:
+            raise OptionError(f'there is no style "{style}"; there are {", ".join(STYLES)}')
+        chosen = read_symbols(f"{name}={symbol}" for name, symbol in (symbols or {}).items())
+        return latex_table(self.to_json(), standalone=standalone, style=style, symbols=chosen)
 
     def quantity(self, number: int = 0) -> Quantity:
         """A law as a callable on states [..., D] in coherent units (see `columns` for the order)."""
