@@ -238,7 +238,7 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
 @group.command(
     short_help="Write the laws as a table or as code.",
     epilog="noether-discover export run.noether --format latex --standalone -o table.tex\n"
-    "noether-discover export run.noether --style siunitx --symbol 'omega=\\dot\\theta'\n"
+    "noether-discover export run.noether --symbol 'omega=\\dot\\theta'\n"
     "noether-discover export run.noether --citation -o references.bib\n"
     "noether-discover export run.noether --format python > laws.py\n"
     "noether-discover export run.noether --format torch -o laws.py",

@@ -97,7 +97,7 @@ def latex_table(
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{_caption(found, explained)}}}",
-        r"  \footnotesize",
+        r"  \vspace{6pt}\footnotesize",
         r"  \setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{@{{}}p{{\dimexpr\linewidth-{room:.1f}em-{8 * others}pt\relax}}{'l' * others}@{{}}}}",
         f"    {look.top}",
@@ -119,7 +119,7 @@ def _preamble(look: Style) -> str:
     packages = "".join(f"\\usepackage{{{name}}}\n" for name in look.packages)
     return (
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{textcomp}\n"
-        f"{packages}\\setlength{{\\belowcaptionskip}}{{8pt}}\n\\pagestyle{{empty}}\n\\begin{{document}}\n"
+        f"{packages}\\pagestyle{{empty}}\n\\begin{{document}}\n"
     )
 
 
@@ -182,12 +182,14 @@ def _parameter(p: Mapping[str, Any], look: Style) -> str:
         digits = with_error(p["value"], error).replace("±", "+-").replace("(", "").replace(")", "")
         literal = unit.removeprefix(r"\mathrm{").removesuffix("}").replace(r"\,", ".")
         said = rf"\qty{{{digits}}}{{{literal}}}" if unit else rf"\num{{{digits}}}"
-        return f"${name} = {said}$"
+        return rf"${name} =\nobreak {said}$"
     if value == "undetermined":
         value = r"\text{undetermined}"
     value = value.replace(" (undetermined)", r"\ \text{(undetermined)}")
-    shown = rf"({value})\,{unit}" if unit and r"\pm" in value else rf"{value}\,{unit}" if unit else value
-    return rf"${name} = {shown}$"
+    bare = r"\pm" in value and not value.startswith("(")
+    value = value.replace(r"\pm", r"\pm\nobreak")
+    shown = rf"({value})\,{unit}" if unit and bare else rf"{value}\,{unit}" if unit else value
+    return rf"${name} =\nobreak {shown}$"
 
 
 def _baseline_cells(row: Mapping[str, Any], look: Style) -> list[str]:

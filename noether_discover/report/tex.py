@@ -150,7 +150,7 @@ def _thing(tokens: Sequence[str], place: int, depth: int, *, index: bool = False
 
 def symbol_of(name: str, vector: bool = False) -> str:
     r"""A column's name as a symbol: ``theta_dot`` -> ``\dot{\theta}``, ``q1_x_dot`` -> ``\dot{q}_{1,x}``, else as
-    `latex_symbol` has it. What is not ASCII and no Greek letter gives "".
+    `latex_symbol` has it. What is not ASCII and no Greek letter, or has no letters, gives "".
     """
     match = _RATE.fullmatch(name)
     if match is not None:
@@ -158,7 +158,7 @@ def symbol_of(name: str, vector: bool = False) -> str:
         if re.fullmatch(r"[A-Za-z]|\\(mathbf|boldsymbol)\{\\?\w+\}|" + "|".join(rf"\\{g}" for g in _GREEK), core):
             return rf"\{match['dots']}{{{core}}}{''.join(marks)}"
     symbol = latex_symbol(name, vector)
-    return symbol if symbol.isascii() and symbol.count("{") == symbol.count("}") else ""
+    return symbol if symbol.isascii() and any(c.isalnum() for c in name) else ""
 
 
 def names_of(found: Mapping[str, Any]) -> dict[str, str]:

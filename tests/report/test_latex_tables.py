@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from noether_dsl.dimension import PURE
 from noether_dsl.text import parameter_names, parse
@@ -138,6 +138,7 @@ def test_every_law_compiles_in_the_width_of_the_text(style: str, tmp_path: Path)
         ("speed_dot", False, r"\mathrm{speed}_{\mathrm{dot}}"),
         ("dot", False, r"\mathrm{dot}"),
         ("汉字", False, ""),
+        ("___", False, ""),
     ],
 )
 def test_names_become_symbols(name: str, vector: bool, symbol: str) -> None:
@@ -153,6 +154,7 @@ def test_hostile_names_are_inert_and_told_in_the_caption() -> None:
     assert "[U+6C49]" in written
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=40))
 def test_any_text_becomes_ascii_with_balanced_braces(text: str) -> None:
     written = words(text)
