@@ -16,7 +16,7 @@ def breakable(latex: str, line: float = LINE) -> str:
 
     latex: as `noether_dsl.reading.latex` writes it.
     """
-    return _fences(_fractions(latex, line)).replace(r"\, ", r"\,\penalty800 ")
+    return _fences(_fractions(latex, line), line).replace(r"\, ", r"\,\penalty800 ")
 
 
 def _fractions(latex: str, line: float) -> str:
@@ -52,8 +52,9 @@ def _closing(latex: str, place: int) -> int:
     raise ValueError(f"unbalanced: {latex}")
 
 
-def _fences(latex: str) -> str:
-    r"""``\left(`` and ``\right)`` as parentheses of a fixed size, big around fractions; bars are left alone."""
+def _fences(latex: str, line: float) -> str:
+    r"""``\left(`` and ``\right)`` as parentheses of a fixed size, big around fractions; bars only where they are
+    wider than a line."""
     opened: list[int] = []
     pieces: list[str] = []
     place = 0
@@ -69,8 +70,10 @@ def _fences(latex: str) -> str:
                 begun = opened.pop()
                 inside = "".join(pieces[begun + 1 :])
                 tall = any(c in inside for c in _TALL)
-                if pieces[begun] == "|":
+                if pieces[begun] == "|" and width(inside) <= line:
                     pieces[begun], fence = r"\left|", r"\right|"
+                elif pieces[begun] == "|" and not tall:
+                    pieces[begun], fence = r"\lvert ", r"\rvert "
                 elif tall:
                     pieces[begun], fence = rf"\bigl{pieces[begun]}", rf"\bigr{fence}"
                 pieces.append(fence)

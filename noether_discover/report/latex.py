@@ -6,6 +6,7 @@ the others leave it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +93,7 @@ def latex_table(
     head = ["Conserved quantity", "Ratio", "$p$", "Verdict", *(["Rollout"] if ranked else [])]
     others = len(head) - 1
     wide = [max(len(head[k + 1]), *(_across(row[k + 1]) for row in [*cells, *baselines]), 1) for k in range(others)]
-    room = sum(0.5 * letters + 0.3 for letters in wide)
+    room = sum(0.44 * letters + 0.3 for letters in wide)
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -221,7 +222,7 @@ def _chance(p: float | None, look: Style) -> str:
 
 def _across(cell: str) -> float:
     """About how many letters wide a cell of text or of one figure is."""
-    if cell.startswith(r"\num{"):
-        mantissa, _, power = cell[5:-1].partition("e")
-        return len(mantissa) + (4 + len(power) / 1.3 if power else 0)
+    number = re.fullmatch(r"\\num\{(.*?)(?:e(-?\+?\d+))?\}", cell)
+    if number is not None:
+        cell = rf"{number[1]} \times 10^{{{int(number[2])}}}" if number[2] else number[1]
     return width(cell.replace("$", "")) + (2 if r"\times" in cell else 0)

@@ -50,7 +50,7 @@ MANY_TERMS = (
 )
 WIDE_FRACTION = (
     "(x_dot**2*sin(theta) + y_dot**2*cos(theta) + x*y*z_dot)/(sqrt(x**2 + y**2 + z_dot**2 + x_dot**2 + y_dot**2)*a) "
-    "- abs(x*y*theta*x_dot - z_dot*y_dot*theta*x - x_dot*y_dot)",
+    "- abs(x*y*theta*x_dot - z_dot*y_dot*theta*x - x_dot*y_dot + x**3*y - y**3*x + x_dot*z_dot*x*y + y*z_dot)",
     ("x", "y", "x_dot", "y_dot", "z_dot", "theta"),
     (),
 )
@@ -224,6 +224,7 @@ def test_long_fractions_and_roots_are_written_on_the_line_and_short_ones_stay() 
     assert breakable(r"\frac{a}{b} + \cos\left(q\right)") == r"\frac{a}{b} + \cos(q)"
     assert breakable(r"\frac{a + b}{c}", line=2) == r"[(a + b) \mathbin{/} (c)]"
     assert breakable(r"\sqrt{a + b}", line=2) == "[a + b]^{1/2}"
+    assert breakable(r"\left|x + y\right|", line=1) == r"\lvert x + y\rvert "
     assert breakable(r"\left|x\right| - \left(\frac{a}{b}\right)") == r"\left|x\right| - \bigl(\frac{a}{b}\bigr)"
 
 
