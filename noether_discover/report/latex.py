@@ -93,7 +93,7 @@ def latex_table(
     head = ["Conserved quantity", "Ratio", "$p$", "Verdict", *(["Rollout"] if ranked else [])]
     others = len(head) - 1
     wide = [max(len(head[k + 1]), *(_across(row[k + 1]) for row in [*cells, *baselines]), 1) for k in range(others)]
-    room = sum(0.44 * letters + 0.3 for letters in wide)
+    room = sum(0.5 * letters + 0.3 for letters in wide)
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -225,4 +225,4 @@ def _across(cell: str) -> float:
     number = re.fullmatch(r"\\num\{(.*?)(?:e(-?\+?\d+))?\}", cell)
     if number is not None:
         cell = rf"{number[1]} \times 10^{{{int(number[2])}}}" if number[2] else number[1]
-    return width(cell.replace("$", "")) + (2 if r"\times" in cell else 0)
+    return width(cell.replace("$", "")) + (2 if r"\times" in cell else 1 if "<" in cell else 0)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ def discovered(formula: str, titles: Sequence[str], vectors: Sequence[str] = (),
     )  # fmt: skip
 
 
+def unranked(verdict: str, ratio: float, p: float | None) -> Discovery:
+    """A pendulum's energy that no predictor was given, with these figures."""
+    made = discovered(*PENDULUM, verdict=verdict)
+    return replace(made, laws=({**made.laws[0], "ratio_heldout": ratio, "p_value": p},), ranking=())
+
+
 def hostile() -> Discovery:
     """A sum of every hostile name."""
     return discovered(" + ".join(f"{symbol}**2" for symbol in symbols_of(HOSTILE)), HOSTILE)
@@ -92,6 +99,10 @@ EVERY: dict[str, Callable[[], Discovery]] = {
     "many terms": lambda: discovered(*MANY_TERMS),
     "wide fraction": lambda: discovered(*WIDE_FRACTION, verdict="CONSTRAINT"),
     "hostile": hostile,
+    "approximate": lambda: unranked("APPROXIMATE", 0.00088, None),
+    "certain": lambda: unranked("LAW", 0.0, 1e-12),
+    "likely": lambda: unranked("LAW", 8.2e-26, 1e-12),
+    "constraint": lambda: unranked("CONSTRAINT", 0.00088, 0.012),
 }
 
 
