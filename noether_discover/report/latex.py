@@ -104,7 +104,7 @@ def latex_table(
         f"    {look.top}",
         f"    {' & '.join(head)} \\\\",
         f"    {look.middle}",
-        *(f"    {' & '.join(row[: others + 1])} \\\\" for row in cells),
+        *(f"    {' & '.join(row[: others + 1])} \\\\[3pt]" for row in cells),
     ]
     if not cells:
         lines.append(rf"    \multicolumn{{{others + 1}}}{{@{{}}l@{{}}}}{{No conserved quantity was found.}} \\")
