@@ -20,7 +20,7 @@ from .known import CONSTRAINT, Log, Sum, follows, independent_share, new_compone
 from .libraries import libraries
 from .material import Material, regrouped
 from .pencils import pencil, trust
-from .shelves import PASSES, Shelf, is_slow, refusal, shelves_of, stated
+from .shelves import PASSES, TOLERABLE, Shelf, is_slow, refusal, shelves_of, stated
 from .sparse import NOISE_SHARE, eliminated, exchanged, exhausted, grown, price, quotient, refitted, smallest
 
 Array = NDArray[np.float64]
@@ -34,8 +34,6 @@ IMITATES = ((3, 0, 0.9), (1, 5, 0.96))
 share of how it varies from sequence to sequence: enough numbers give it a gradient of its own under noise."""
 DISTINCT = 0.3
 """The same for a constraint beside others: a nearly flat function of one has a gradient of noise."""
-HOPELESS = 6.0
-"""A library none of whose best sums has a held-out chi-square below this holds no law."""
 TRIES = 12
 LARGEST_OF_CONSTRAINTS = 120
 """Terms of a library in which constraints are looked for."""
@@ -191,7 +189,7 @@ def _promising(shelf: Shelf, keep: NDArray[np.int64]) -> bool:
     _, by_chi2 = smallest(p.within, p.noise, 5)
     c_MQ = np.concatenate([by_ratio, by_chi2], axis=1)
     above, below = (np.einsum("mq,mk,kq->q", c_MQ, form, c_MQ) for form in (h.within, h.noise))
-    return bool((above / below.clip(1e-300)).min() < HOPELESS)
+    return bool((above / below.clip(1e-300)).min() < TOLERABLE)
 
 
 def _best_support(

@@ -35,7 +35,7 @@ HOPELESS = 1e30
 MOST_NUMBERS = 3
 """Numbers inside terms that a library is searched with."""
 TOLERABLE = 6.0
-"""Where no sum of a library has a chi-square below this, the number inside its terms does not matter."""
+"""A library none of whose best sums has a chi-square below this holds no law, whatever number is inside its terms."""
 NEAR = 0.3
 """How far, in its logarithm, a number inside terms may be from where the whole library had it."""
 LEAST_INFORMATIVE = 1e-8
