@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from . import systems
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
-    from .discovery import Discovery, discover, load
+    from .discovery import discover
     from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
     from .forecasts import Forecasts, forecast
+    from .found import Discovery, load
+    from .law import Law
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .reporting import write_plot, write_report
     from .stages import Settings
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DataError": "errors",
-    "Discovery": "discovery",
+    "Discovery": "found",
     "Forecast": "predict.noether_predictor",
     "Forecasts": "forecasts",
+    "Law": "law",
     "NoetherError": "errors",
     "NoetherPredictor": "predict.noether_predictor",
     "OptionError": "errors",
@@ -39,7 +42,7 @@ _HOMES = {
     "WorkError": "errors",
     "discover": "discovery",
     "forecast": "forecasts",
-    "load": "discovery",
+    "load": "found",
     "systems": "systems",
     "verify": "verification",
     "write_plot": "reporting",
@@ -51,6 +54,7 @@ __all__ = [
     "Discovery",
     "Forecast",
     "Forecasts",
+    "Law",
     "NoetherError",
     "NoetherPredictor",
     "OptionError",
