@@ -81,7 +81,11 @@ def test_gradients_flow_through_the_torch_module_to_states_and_numbers() -> None
 
 def test_units_parameters_and_forms_have_names() -> None:
     assert LAW.units == {"the angle": "rad", "p": "1"}
-    assert (LAW.parameters["a"].value, LAW.parameters["a"].standard_error, LAW.parameters["a"].unit) == (2.4571, 0.007, "1")
+    assert (LAW.parameters["a"].value, LAW.parameters["a"].standard_error, LAW.parameters["a"].unit) == (
+        2.4571,
+        0.007,
+        "1",
+    )
     assert LAW.forms == ("cos(q) - a*p**2",)
 
 
