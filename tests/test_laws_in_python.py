@@ -1,4 +1,4 @@
-"""Laws as Python has them: mappings, functions of arrays and frames, expressions, torch modules, cells of a notebook."""
+"""Laws in Python: mappings, functions of arrays and frames, expressions, torch modules, cells of a notebook."""
 
 from __future__ import annotations
 
