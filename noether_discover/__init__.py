@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from . import systems
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
-    from .discovery import Discovery, discover, load
+    from .discovery import discover
     from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
     from .estimator import ConservedQuantities
     from .forecasts import Forecasts, forecast
+    from .found import Discovery, load
+    from .law import Law
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .reporting import write_plot, write_report
     from .stages import Settings
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "ConservedQuantities": "estimator",
     "DataError": "errors",
-    "Discovery": "discovery",
+    "Discovery": "found",
     "Forecast": "predict.noether_predictor",
     "Forecasts": "forecasts",
+    "Law": "law",
     "NoetherError": "errors",
     "NoetherPredictor": "predict.noether_predictor",
     "OptionError": "errors",
@@ -41,7 +44,7 @@ _HOMES = {
     "WorkError": "errors",
     "discover": "discovery",
     "forecast": "forecasts",
-    "load": "discovery",
+    "load": "found",
     "systems": "systems",
     "verify": "verification",
     "write_plot": "reporting",
@@ -54,6 +57,7 @@ __all__ = [
     "Discovery",
     "Forecast",
     "Forecasts",
+    "Law",
     "NoetherError",
     "NoetherPredictor",
     "OptionError",
