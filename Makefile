@@ -63,4 +63,4 @@ benchmarks: .venv/.develops
 	@touch $@ .venv/.runs
 
 clean:
-	rm -rf .venv out build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv out build docs/_build docs/_pictures *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

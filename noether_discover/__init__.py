@@ -8,6 +8,7 @@ Heavy libraries are imported when they are needed, not here.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ __all__ = [
     "write_plot",
     "write_report",
 ]
+if find_spec("sklearn") is None:  # `import *` and whatever walks through all names goes without what cannot be had
+    __all__.remove("ConservedQuantities")
 __version__ = "0.1.0"
 
 

@@ -257,6 +257,7 @@ def ranking_rows(
     rows = []
     for row in table.rows:
         facts = asdict(row)
+        facts["over_time"] = [list(pair) for pair in row.over_time]  # as a run file gives them back
         if row.kind == "candidate":
             facts["law"] = int(row.name)
             facts["name"] = laws[int(row.name)]["expression"]

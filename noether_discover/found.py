@@ -12,7 +12,7 @@ from .data.constants import Constant, constants_of
 from .data.reading import ReadOptions
 from .data.reduction import reduced
 from .data.trajectories import Trajectories
-from .errors import RunFileError
+from .errors import OptionError, RunFileError
 from .law import Law, columns_of
 from .placing import placed
 from .report.notebook import discovery_html, law_latex
@@ -73,6 +73,15 @@ class Discovery:
     kept: Kept | None = field(default=None, compare=False, repr=False)
     run: Path | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Laws given as plain mappings, as `to_json` has them, become laws."""
+        if all(isinstance(law, Law) for law in self.laws):
+            return
+        units, scales = self.column_units or ("1",) * len(self.columns), self.scales or (1.0,) * len(self.columns)
+        columns = columns_of(self.columns, self.symbols, units, scales)
+        laws = tuple(law if isinstance(law, Law) else Law(law, columns) for law in self.laws)
+        object.__setattr__(self, "laws", laws)
+
     def to_json(self) -> dict[str, Any]:
         """One JSON-able object."""
         facts = {
@@ -99,11 +108,21 @@ class Discovery:
             [{k: v for k, v in law.items() if k not in ("forms", "number", "vectors")} for law in self.laws]
         )
 
-    def to_latex(self, *, standalone: bool = False) -> str:
-        """The laws as a booktabs table; `standalone` gives a whole document."""
-        from .report.latex import latex_table
+    def to_latex(
+        self, *, standalone: bool = False, style: str = "booktabs", symbols: Mapping[str, str] | None = None
+    ) -> str:
+        r"""The laws as a table of LaTeX; `standalone` gives a whole document.
 
-        return latex_table(self.to_json(), standalone=standalone)
+        style: booktabs, plain or siunitx. symbols: LaTeX for columns and vectors by name, {"omega": r"\dot\theta"}.
+        Raises OptionError for a style that there is not and a symbol that cannot be one.
+        """
+        from .report.latex import STYLES, latex_table
+        from .report.tex import read_symbols
+
+        if style not in STYLES:
+            raise OptionError(f'there is no style "{style}"; there are {", ".join(STYLES)}')
+        chosen = read_symbols(f"{name}={symbol}" for name, symbol in (symbols or {}).items())
+        return latex_table(self.to_json(), standalone=standalone, style=style, symbols=chosen)
 
     def quantity(self, number: int = 0) -> Quantity:
         """A law as a callable on states [..., D] in coherent units (see `columns` for the order)."""

@@ -16,4 +16,5 @@ def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "Ten minutes with a pendulum" in page
     assert "https://fonts" not in page
-    assert "discover" in (tmp_path / "api.html").read_text(encoding="utf-8")
+    assert 'id="noether_discover.discover"' in (tmp_path / "api.html").read_text(encoding="utf-8")
+    assert (tmp_path / "_images" / "law.svg").is_file()

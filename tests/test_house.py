@@ -107,3 +107,17 @@ def test_all_names_what_there_is() -> None:
         what = getattr(noether_discover, name)
         assert what.__name__.rpartition(".")[2] == name
         assert len((what.__doc__ or "").split()) > 3, name
+
+
+def test_everything_can_be_imported_where_scikit_learn_is_not() -> None:
+    """It is an extra. The name that needs it is not in `__all__` then, and says what to install when asked for."""
+    program = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "from noether_discover import *\n"
+        "import noether_discover\n"
+        "assert 'ConservedQuantities' not in noether_discover.__all__ and callable(discover)\n"
+        "try: noether_discover.ConservedQuantities\n"
+        "except noether_discover.OptionError as said: print(said)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install 'noether-discover[sklearn]'" in done.stdout, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,12 @@ def test_saved_numbers_are_equal_bit_for_bit(found: Discovery, tmp_path: Path) -
     assert again == found
     assert Discovery.load(again.save(tmp_path / "two.noether")) == found
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.noether", "two.noether"]
+
+
+def test_plain_mappings_become_laws_in_a_discovery(found: Discovery) -> None:
+    again = replace(found, laws=tuple(law.to_json() for law in found.laws))
+    assert again == found
+    np.testing.assert_array_equal(again.laws[0](STATES), found.laws[0](STATES))
 
 
 def test_what_is_no_run_file_is_not_replaced(found: Discovery, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from .options import (
     derived_options,
     grammar_options,
     group_options,
+    latex_options,
     rank_options,
     read,
     read_options,
@@ -63,6 +64,7 @@ def group() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--latex", metavar="FILE.tex", callback=a_place, help="Also write the table as a LaTeX document.")
+@latex_options
 @resume_option
 @QUIET
 @data_options
@@ -79,6 +81,8 @@ def discover(
     rank: bool,
     as_json: bool,
     latex: str | None,
+    style: str | None,
+    symbols: tuple[str, ...],
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -88,14 +92,19 @@ def discover(
     several trajectories. Exit code 0 when something is conserved, 3 when nothing is.
     """
     from ..discovery import run_stages
+    from ..report.tex import check_names, read_symbols
     from ..stages import Clock, Settings, grammar_of, oracle_quantity
     from . import progress
     from .signals import stopping
 
     if resume is not None and not output:
         raise click.UsageError("--resume and --restart are about a run file; name it with -o RUN.noether")
+    if (style or symbols) and not latex:
+        raise click.UsageError("--style and --symbol are about the LaTeX document; name it with --latex FILE.tex")
+    chosen = read_symbols(symbols)
     clock = Clock()
     trajectories, reading, strict = read(files, options, quiet)
+    check_names(chosen, {*trajectories.names, *trajectories.symbols, *(name for name, _ in trajectories.vectors)})
     settings = Settings(strict_angles=strict, **settings_from(options))
     grammar_of(trajectories, settings)  # what is misspelled is told now, before an old run file is replaced
     if settings.oracle is not None:
@@ -109,7 +118,7 @@ def discover(
     if latex:
         from ..placing import write_whole
 
-        write_whole(latex, found.to_latex(standalone=True))
+        write_whole(latex, found.to_latex(standalone=True, style=style or "booktabs", symbols=chosen))
     _print(found, as_json)
     if not as_json:
         if latex:
@@ -229,6 +238,8 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
 @group.command(
     short_help="Write the laws as a table or as code.",
     epilog="noether-discover export run.noether --format latex --standalone -o table.tex\n"
+    "noether-discover export run.noether --symbol 'omega=\\dot\\theta'\n"
+    "noether-discover export run.noether --citation -o references.bib\n"
     "noether-discover export run.noether --format python > laws.py\n"
     "noether-discover export run.noether --format torch -o laws.py",
 )
@@ -242,17 +253,36 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
     help="What to write; python gives numpy functions, torch gives modules.",
 )
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document that compiles with pdflatex.")
+@latex_options
+@click.option("--citation", is_flag=True, help="Write BibTeX of this tool and of its paper instead of the laws.")
 @click.option("-o", "--output", metavar="FILE", callback=a_place, help="Write there instead of to the screen.")
-def export(run: str, kind: str, standalone: bool, output: str | None) -> None:
+def export(
+    run: str,
+    kind: str,
+    standalone: bool,
+    style: str | None,
+    symbols: tuple[str, ...],
+    citation: bool,
+    output: str | None,
+) -> None:
     """Write the laws: as a table with their ranking, or as Python code with units in its docstrings."""
     from ..discovery import load
     from ..placing import write_whole
     from ..report.export import FORMATS
+    from ..report.latex import citation as bibtex
+    from ..report.tex import read_symbols
 
-    if standalone and kind != "latex":
-        raise click.UsageError("--standalone is for --format latex")
+    for option, given in {"--standalone": standalone, "--style": style, "--symbol": symbols}.items():
+        if given and (kind != "latex" or citation):
+            raise click.UsageError(f"{option} is for --format latex{', without --citation' if citation else ''}")
+    chosen = read_symbols(symbols)
     found = load(run)
-    written = found.to_latex(standalone=True) if standalone else FORMATS[kind][1](found.to_json())
+    if citation:
+        written = bibtex()
+    elif kind == "latex":
+        written = found.to_latex(standalone=standalone, style=style or "booktabs", symbols=chosen)
+    else:
+        written = FORMATS[kind][1](found.to_json())
     if output:
         write_whole(output, written)
         click.echo(f"written: {output}")

@@ -160,6 +160,17 @@ rank_options = stacked(
     ),
 )  # fmt: skip
 
+latex_options = stacked(
+    click.option(
+        "--style", type=click.Choice(["plain", "booktabs", "siunitx"]),  # STYLES would import numpy for --help
+        help="LaTeX: how the table looks and which packages it needs; default: booktabs.",
+    ),
+    click.option(
+        "--symbol", "symbols", metavar="COLUMN=LATEX", multiple=True,
+        help=r"LaTeX: a column's or vector's symbol, e.g. omega=\dot\theta; default: made of its name.",
+    ),
+)  # fmt: skip
+
 resume_option = click.option(
     "--resume/--restart", "resume", default=None,
     help="Go on with the unfinished run in the run file, or begin anew. Without either, it is left alone.",

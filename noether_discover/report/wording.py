@@ -12,6 +12,8 @@ from noether_dsl.formula import PARAMETER, Formula
 from noether_dsl.reading import latex, latex_symbol, text
 from noether_dsl.text import Sentence, parse_sentence
 
+from .tex import words
+
 
 def significant(value: float, error: float) -> str:
     """A number with two digits beyond its standard error, at least 3 and at most 15: what a computer should get."""
@@ -118,7 +120,8 @@ def _unit_power(piece: str, sign: int) -> str:
         power = power[1:] if power.startswith("-") else f"-{power}"
     if base == "1":
         return ""
-    base = {"%": r"\%", "Ω": r"\Omega", "µm": r"\mu m"}.get(base, base).replace("_", r"\_")
+    known = {"%": r"\%", "Ω": r"\Omega", "µm": r"\mu m"}.get(base)
+    base = known or (base if base.isalpha() and base.isascii() else rf"\text{{{words(base)}}}")
     return base if power == "1" else f"{base}^{{{power}}}"
 
 

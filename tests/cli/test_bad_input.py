@@ -155,6 +155,11 @@ OPTIONS = {
     "data make pendulum -o a.csv --samples 2": "2 is not in the range",
     "export run.noether --format doc": "'doc' is not one of 'latex'",
     "export run.noether --format csv --standalone": "--standalone is for --format latex",
+    "export run.noether --format csv --style plain": "--style is for --format latex",
+    "export run.noether --citation --symbol q=x": "--symbol is for --format latex, without --citation",
+    "export run.noether --symbol 'q=\\input{a}'": "\\input is no command that a symbol may hold",
+    "discover good.csv --symbol q=x": "--style and --symbol are about the LaTeX document",
+    "discover good.csv --latex a.tex --symbol nobody=x": 'there is no column or vector "nobody"',
 }
 
 

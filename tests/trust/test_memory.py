@@ -102,7 +102,7 @@ def test_work_stops_when_more_is_in_use_than_allowed_and_keeps_what_was_finished
     [
         (-(10**7), {}, "is too little for the program and the data"),
         (10**8, {"form": "raw", "max_nodes": 11, "max_formulas": 10**9}, "formulas of 11 nodes"),
-        (10**8, {"max_nodes": 10, "max_formulas": 10**9}, "classes of"),
+        (4 * 10**7, {"max_nodes": 11, "max_formulas": 10**9}, "classes of"),
         (5 * 10**7, {}, "is too little for judging 1,714 formulas of up to 7 nodes"),
     ],
     ids=["nothing", "raw", "normal", "fit"],
