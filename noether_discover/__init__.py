@@ -8,16 +8,19 @@ Heavy libraries are imported when they are needed, not here.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import systems
     from .data.tables import ReadOptions
     from .data.trajectories import Trajectories
-    from .discovery import Discovery, discover, load
+    from .discovery import discover
     from .errors import DataError, NoetherError, OptionError, PredictorError, RunFileError, WorkError
     from .estimator import ConservedQuantities
     from .forecasts import Forecasts, forecast
+    from .found import Discovery, load
+    from .law import Law
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .reporting import write_plot, write_report
     from .stages import Settings
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "ConservedQuantities": "estimator",
     "DataError": "errors",
-    "Discovery": "discovery",
+    "Discovery": "found",
     "Forecast": "predict.noether_predictor",
     "Forecasts": "forecasts",
+    "Law": "law",
     "NoetherError": "errors",
     "NoetherPredictor": "predict.noether_predictor",
     "OptionError": "errors",
@@ -41,7 +45,7 @@ _HOMES = {
     "WorkError": "errors",
     "discover": "discovery",
     "forecast": "forecasts",
-    "load": "discovery",
+    "load": "found",
     "systems": "systems",
     "verify": "verification",
     "write_plot": "reporting",
@@ -54,6 +58,7 @@ __all__ = [
     "Discovery",
     "Forecast",
     "Forecasts",
+    "Law",
     "NoetherError",
     "NoetherPredictor",
     "OptionError",
@@ -72,6 +77,8 @@ __all__ = [
     "write_plot",
     "write_report",
 ]
+if find_spec("sklearn") is None:  # `import *` and whatever walks through all names goes without what cannot be had
+    __all__.remove("ConservedQuantities")
 __version__ = "0.1.0"
 
 

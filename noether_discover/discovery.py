@@ -7,113 +7,30 @@ print(found.laws[0]["expression"])
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from .data.constants import Constant, constants_of
 from .data.derived import with_derived
 from .data.groups import regrouped
-from .data.reduction import reduced
 from .data.tables import USUAL, ReadOptions, angles_are_strict, from_frame, read_tables
 from .data.trajectories import Trajectories
-from .errors import OptionError
-from .report.wording import law_sentence, plain_law
-from .stages import Answer, Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched, work_of
+from .found import Discovery, Kept, assembled, law_quantity, load, read_back
+from .notebook_progress import in_a_notebook, notebook_progress
+from .report.wording import plain_law
+from .stages import Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched, work_of
 from .work import Stop, Work
+
+__all__ = ["Discovery", "discover", "fit_again", "law_quantity", "load", "rank_again", "run_stages"]
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .runs import RunFile
     from .search.evidence import Evidence
-    from .search.quantity import Quantity
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """What was found in some data, as plain data; `to_json` is what the command line prints.
-
-    verdict: LAW, APPROXIMATE, NONE or UNDECIDED. reason: one sentence.
-    laws: one mapping per functionally independent law, best first, with expression, formula, latex, unit, verdict,
-        parameters (name, value, standard_error, unit) and figures.
-    ranking: rows of the ranked table, empty when nothing was ranked.
-    searched: formulas, classes, nodes, by_verdict. seconds: wall time by stage.
-    symbols: formula symbol -> column name, for columns whose names are no identifiers.
-    columns: the formula symbols of all columns, in the order of the file. column_units: their coherent units.
-    parameters: one mapping per column that is constant along each trajectory but differs between them (column, unit,
-        min, max, chi2): such columns may enter laws and are none themselves.
-    scales: for each column, the factor from the file's number to the coherent unit (0.01745... for degrees).
-    vectors: name of a vector -> the formula symbols of its components.
-    """
-
-    verdict: str
-    reason: str
-    laws: tuple[dict[str, Any], ...]
-    ranking: tuple[dict[str, Any], ...]
-    searched: dict[str, Any]
-    seconds: dict[str, float]
-    symbols: dict[str, str]
-    columns: tuple[str, ...] = ()
-    scales: tuple[float, ...] = ()
-    column_units: tuple[str, ...] = ()
-    parameters: tuple[dict[str, Any], ...] = ()
-    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """One JSON-able object."""
-        facts = {
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "laws": list(self.laws),
-            "ranking": list(self.ranking),
-            "searched": self.searched,
-            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
-            "columns": list(self.columns),
-            "column_units": list(self.column_units),
-            "scales": list(self.scales),
-            "parameters": list(self.parameters),
-        }
-        if self.vectors:
-            facts["vectors"] = {name: list(group) for name, group in self.vectors.items()}
-        return {**facts, "symbols": self.symbols} if self.symbols else facts
-
-    def to_frame(self) -> pd.DataFrame:
-        """The laws as a table, one row each."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [{k: v for k, v in law.items() if k not in ("forms", "number", "vectors")} for law in self.laws]
-        )
-
-    def to_latex(
-        self, *, standalone: bool = False, style: str = "booktabs", symbols: Mapping[str, str] | None = None
-    ) -> str:
-        r"""The laws as a table of LaTeX; `standalone` gives a whole document.
-
-        style: booktabs, plain or siunitx. symbols: LaTeX for columns and vectors by name, {"omega": r"\dot\theta"}.
-        Raises OptionError for a style that there is not and a symbol that cannot be one.
-        """
-        from .report.latex import STYLES, latex_table
-        from .report.tex import read_symbols
-
-        if style not in STYLES:
-            raise OptionError(f'there is no style "{style}"; there are {", ".join(STYLES)}')
-        chosen = read_symbols(f"{name}={symbol}" for name, symbol in (symbols or {}).items())
-        return latex_table(self.to_json(), standalone=standalone, style=style, symbols=chosen)
-
-    def quantity(self, number: int = 0) -> Quantity:
-        """A law as a callable on states [..., D] in coherent units (see `columns` for the order)."""
-        return law_quantity(self.laws[number], self.columns)
-
-
-def law_quantity(law: Mapping[str, Any], symbols: Sequence[str]) -> Quantity:
-    """A law of the run file or of `Discovery.laws` as a callable on states in coherent units."""
-    from .search.quantity import Quantity
-
-    return Quantity(law_sentence(law).formula, tuple(p["value"] for p in law["parameters"]), tuple(symbols))
 
 
 def discover(
@@ -133,7 +50,7 @@ def discover(
     rank: bool = True,
     run: str | Path | None = None,
     resume: bool | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
     **settings: Any,
 ) -> Discovery:
     """What is conserved along the trajectories in a frame or in files.
@@ -145,7 +62,8 @@ def discover(
         vector q anyway, unless `dotted` is False.
     rank: whether the laws are ranked by what they do for a learned predictor (takes a minute).
     run: a run file to keep everything in. resume: go on with the unfinished run that is in it (True), or begin anew
-        (False); None refuses to replace an unfinished one. progress: called with (stage, done, total).
+        (False); None refuses to replace an unfinished one. progress: called with (stage, done, total); None shows it in
+        notebooks and nowhere else, False nowhere.
     settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
 
     Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used.
@@ -174,11 +92,13 @@ def discover(
     else:
         paths = [data] if isinstance(data, str | Path) else list(data)
         trajectories, sources = read_tables(paths, options), [str(path) for path in paths]
+    if progress is None and in_a_notebook():
+        progress = notebook_progress()
     chosen = Settings(**{"strict_angles": angles_are_strict(trajectories, options), **settings})
     clock.lap("read")
     return run_stages(
         trajectories, chosen, clock=clock, rank=rank, run=run, resume=resume, sources=sources, reading=options,
-        progress=progress,
+        progress=progress or None,
     )  # fmt: skip
 
 
@@ -204,7 +124,8 @@ def run_stages(
     work_of(settings, len(enumeration.formulas), evidence)  # and so does what does not fit into the memory
     clock.lap("enumerate")
     if run is None:
-        return _computed(trajectories, evidence, settings, enumeration, clock, rank, progress, stop)
+        kept = (tuple(sources), reading)
+        return _computed(trajectories, evidence, settings, enumeration, clock, rank, progress, stop, kept)
     with begun(run, trajectories, settings, resume, sources, reading) as file:
         if not file.has("enumerate"):
             file.write_enumeration(enumeration, clock.seconds["enumerate"])
@@ -216,7 +137,7 @@ def run_stages(
         if rank and not file.has("rank"):
             _rank(file, evidence, settings, clock, progress, stop, resume=True)
         file.finished()
-        found = _loaded(file, trajectories)
+        found = read_back(file, trajectories)
     return replace(found, seconds={**found.seconds, **clock.seconds})
 
 
@@ -229,8 +150,10 @@ def _computed(
     rank: bool,
     progress: Progress | None,
     stop: Stop | None,
+    whence: tuple[tuple[str, ...], ReadOptions],
 ) -> Discovery:
-    """The stages after the enumeration, nothing kept."""
+    """The stages after the enumeration; what they leave is kept in memory. whence: the sources, and how they were
+    read."""
     work = work_of(settings, len(enumeration.formulas), evidence, None, stop)
     evidence, found, answer = searched(evidence, enumeration, settings, progress, work, trajectories)
     laws = [plain_law(law, _scales(trajectories), str(trajectories.time_unit)) for law in found.laws]
@@ -239,7 +162,14 @@ def _computed(
     if rank and rankable(laws):
         rows = ranking_rows(laws, settings, evidence, progress, work)
         clock.lap("rank")
-    return assembled(trajectories, enumeration_facts(enumeration), answer, laws, rows, clock.seconds, settings.seed)
+    kept = Kept(trajectories, settings, *whence, enumeration, tuple(found.judgements), evidence.window)
+    return replace(
+        assembled(
+            trajectories, enumeration_facts(enumeration), answer, laws, json.loads(json.dumps(rows)), clock.seconds,
+            settings.seed,
+        ),
+        kept=kept,
+    )  # fmt: skip
 
 
 def _fit(
@@ -352,59 +282,6 @@ def enumeration_facts(enumeration: Enumeration) -> dict[str, Any]:
     }
 
 
-def assembled(
-    trajectories: Trajectories,
-    what: Mapping[str, Any],
-    answer: Answer,
-    laws: Sequence[dict[str, Any]],
-    ranking: Sequence[dict[str, Any]],
-    seconds: Mapping[str, float],
-    seed: int,
-) -> Discovery:
-    """A discovery from what the stages left. seed: that of the search, which says what part of large data it saw."""
-    spelled = dict(zip(trajectories.symbols, trajectories.names, strict=True))
-    return Discovery(
-        verdict=answer.verdict,
-        reason=answer.reason,
-        laws=tuple(laws),
-        ranking=tuple(ranking),
-        searched={**what, "by_verdict": answer.by_verdict},
-        seconds=dict(seconds),
-        symbols={symbol: name for symbol, name in spelled.items() if symbol != name},
-        columns=trajectories.symbols,
-        scales=tuple(unit.scale for unit in trajectories.units),
-        column_units=tuple(str(unit) for unit in trajectories.units),
-        parameters=tuple(_plain_constant(one) for one in constants_of(reduced(trajectories, seed)) if one.differs),
-        vectors=dict(trajectories.vectors),
-    )
-
-
-def _plain_constant(one: Constant) -> dict[str, Any]:
-    return {"column": one.symbol, "unit": one.unit, "min": one.low, "max": one.high, "chi2": one.chi2}
-
-
-def load(path: str | Path) -> Discovery:
-    """The discovery that a run file holds.
-
-    Raises RunFileError when it is no run file, or nothing was fitted yet.
-    """
-    from .runs import RunFile
-
-    with RunFile(path) as file:
-        return _loaded(file, file.read_data())
-
-
-def _loaded(file: RunFile, trajectories: Trajectories) -> Discovery:
-    counts, nodes, settings = file.counts(), file.fact("nodes"), file.settings()
-    what = {
-        "formulas": sum(raw for n, raw, _ in counts if n <= nodes),
-        "classes": sum(searched_ for _, _, searched_ in counts),
-        "nodes": nodes,
-        "max_nodes": settings.max_nodes,
-    }
-    return assembled(trajectories, what, file.answer(), file.laws(), file.ranking(), file.seconds(), settings.seed)
-
-
 def fit_again(
     path: str | Path,
     changes: Mapping[str, Any],
@@ -430,7 +307,7 @@ def fit_again(
         evidence = gathered(trajectories, settings)
         _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume)
         file.finished()
-        return _loaded(file, trajectories)
+        return read_back(file, trajectories)
 
 
 def rank_again(
@@ -450,7 +327,7 @@ def rank_again(
         evidence = _as_the_fit_judged(file, trajectories, settings)
         _rank(file, evidence, settings, Clock(), progress, stop, resume)
         file.finished()
-        return _loaded(file, trajectories)
+        return read_back(file, trajectories)
 
 
 def _scales(trajectories: Trajectories) -> dict[str, float]:

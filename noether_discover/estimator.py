@@ -46,7 +46,7 @@ FEWEST_COLUMNS = 2
 """A conserved quantity compares at least so many columns that move."""
 
 
-class ConservedQuantities(TransformerMixin, BaseEstimator):
+class ConservedQuantities(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Turns states [N, D] into the values [N, L] of the quantities that are conserved along trajectories.
 
     Columns of a frame may have units in their names, ``theta [rad]``, and may be components of vectors, ``q.x``, as in
@@ -201,7 +201,7 @@ def _processes(jobs: int | None) -> int:
     """As in scikit-learn: None is one, -1 all cores, -2 all but one."""
     if jobs is None:
         return 1
-    return effective_n_jobs(jobs)
+    return int(effective_n_jobs(jobs))
 
 
 def _labels(groups: Any, rows: int) -> list[str]:
@@ -215,7 +215,7 @@ def _labels(groups: Any, rows: int) -> list[str]:
 
 def _times(times: Any, rows: int) -> Array:
     """The time of each row."""
-    time_N = column_or_1d(times)
+    time_N: Array = column_or_1d(times)
     check_consistent_length(time_N, np.empty(rows))
     try:
         time_N = time_N.astype(np.float64)

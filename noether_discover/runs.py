@@ -130,6 +130,14 @@ class RunFile:
         self._db.close()
         self._release()
 
+    def copy_to(self, path: Path) -> None:
+        """The same run in another file, which must not exist yet."""
+        try:
+            with closing(_connected(self.path)) as whole, closing(sqlite3.connect(path)) as copy:
+                whole.backup(copy)
+        except sqlite3.Error as problem:
+            raise RunFileError(f"{self.path}: cannot be copied ({problem})") from problem
+
     def _hold(self) -> None:
         """Be the one who writes.
 

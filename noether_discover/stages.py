@@ -137,7 +137,8 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """As JSON-able data."""
-        return json.loads(json.dumps(asdict(self)))  # tuples become lists
+        facts: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        return facts
 
     @classmethod
     def from_plain(cls, facts: dict[str, Any]) -> Settings:

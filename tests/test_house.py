@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
 FLOORS = [
     "errors", "placing", "memory", "cluster", "work", "data", "systems", "search", "predict", "report", "video",
-    "stages", "stored", "runs", "discovery", "estimator", "forecasts", "verification", "reporting", "cli",
+    "stages", "stored", "runs", "law_module", "law", "found", "notebook_progress", "discovery", "estimator",
+    "forecasts", "verification", "reporting", "cli",
 ]  # fmt: skip
 """A floor uses only the floors above it in this list."""
 KNOW_FILES = {
@@ -103,4 +104,20 @@ def test_all_names_what_there_is() -> None:
     assert sorted(noether_discover.__all__) == list(noether_discover.__all__)
     assert set(noether_discover.__all__) == set(noether_discover._HOMES)
     for name in noether_discover.__all__:
-        assert getattr(noether_discover, name).__name__.rpartition(".")[2] == name
+        what = getattr(noether_discover, name)
+        assert what.__name__.rpartition(".")[2] == name
+        assert len((what.__doc__ or "").split()) > 3, name
+
+
+def test_everything_can_be_imported_where_scikit_learn_is_not() -> None:
+    """It is an extra. The name that needs it is not in `__all__` then, and says what to install when asked for."""
+    program = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "from noether_discover import *\n"
+        "import noether_discover\n"
+        "assert 'ConservedQuantities' not in noether_discover.__all__ and callable(discover)\n"
+        "try: noether_discover.ConservedQuantities\n"
+        "except noether_discover.OptionError as said: print(said)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install 'noether-discover[sklearn]'" in done.stdout, done.stderr

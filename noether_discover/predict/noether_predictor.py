@@ -326,11 +326,11 @@ class NoetherPredictor(nn.Module):
         that do not increase or that a network of next states cannot reach.
         """
         seen = self._ready()
-        x0_KD = torch.atleast_2d(_numbers(first, "first states"))
+        x0_KD = _rows(_numbers(first, "first states"))
         self._look_at_the_columns(x0_KD)
         if x0_KD.dim() > 2:
             raise PredictorError(f"first states are {tuple(x0_KD.shape)}; wanted is [K, D] or [D]")
-        times_KT = torch.atleast_2d(_numbers(times, "times"))
+        times_KT = _rows(_numbers(times, "times"))
         if len(times_KT) not in (1, len(x0_KD)) or times_KT.dim() != 2:
             raise PredictorError(
                 f"times are {tuple(times_KT.shape)} for {len(x0_KD)} first states; wanted is [T] or [K, T]"
@@ -409,3 +409,8 @@ def _numbers(given: Any, what: str) -> Tensor:
     if not bool(found.isfinite().all()) or not found.numel():
         raise PredictorError(f"{what} hold values that are not finite, or none at all")
     return found
+
+
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    """At least two axes, as `torch.atleast_2d` gives them, which has no types."""
+    return x if x.dim() >= 2 else x.reshape(1, -1)
