@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
 FLOORS = [
     "errors", "placing", "cluster", "work", "data", "systems", "search", "predict", "report", "video",
-    "stages", "stored", "runs", "discovery", "forecasts", "verification", "reporting", "cli",
+    "stages", "stored", "runs", "discovery", "forecasts", "verification", "reporting", "health", "cli",
 ]  # fmt: skip
 """A floor uses only the floors above it in this list."""
 KNOW_FILES = {
