@@ -23,6 +23,7 @@ from .options import (
     read,
     read_options,
     resume_option,
+    say_note,
     search_options,
     settings_from,
     work_options,
@@ -397,7 +398,7 @@ def predict(
             run, files, method=method, until=until, step=step, seed=seed, options=read_options(options), progress=tell
         )
     for note in () if quiet else found.notes:
-        click.echo(f"note: {note}", err=True)
+        say_note(note)
     write_whole(output, found.to_frame().to_csv(index=False, lineterminator="\n"))
     if quiet:
         return

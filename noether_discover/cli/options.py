@@ -176,6 +176,19 @@ cluster_option = click.option(
 work_options = stacked(jobs_option, cluster_option)
 
 
+def say_note(note: str) -> None:
+    """A remark on stderr; on a terminal it breaks between words, in a pipe it is one line."""
+    import shutil
+    import sys
+    import textwrap
+
+    said = f"note: {note}"
+    if sys.stderr.isatty():
+        width = min(shutil.get_terminal_size().columns, 100)
+        said = textwrap.fill(said, width, subsequent_indent="      ", break_on_hyphens=False)
+    click.echo(said, err=True)
+
+
 def read_options(options: dict[str, Any]) -> ReadOptions:
     """How the table is to be read; takes its own options out of `options`."""
     from ..data.tables import ReadOptions
@@ -203,7 +216,7 @@ def read(files: tuple[str, ...], options: dict[str, Any], quiet: bool) -> tuple[
     how = read_options(options)
     trajectories, notes = read_tables_with_notes(files, how)
     for note in () if quiet else notes:
-        click.echo(f"note: {note}", err=True)
+        say_note(note)
     return trajectories, how, angles_are_strict(trajectories, how)
 
 
