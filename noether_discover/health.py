@@ -61,7 +61,7 @@ def machine() -> Iterator[Finding]:
     try:
         import torch
 
-        threads = f"{torch.get_num_threads()} threads of torch, {usable} of {os.cpu_count()} processors"
+        threads = f"torch uses {torch.get_num_threads()}, on {usable} of {os.cpu_count()} processors"
         chosen = ", ".join(
             f"{name}={os.environ[name]}" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ
         )

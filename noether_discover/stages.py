@@ -424,7 +424,7 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
         columns = ", ".join(trajectories.symbols)
         hint = nearest(unknown[0], list(known))
         raise OptionError(
-            f'--oracle "{shown}": "{shortened(unknown[0])}" is no column{hint}; there are {columns}, and numbers'
+            f'--oracle "{shown}": "{shortened(unknown[0])}" is no column; there are {columns}, and numbers{hint}'
         )
     if not sentence.formula.inputs:
         raise OptionError(f'--oracle "{shown}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')

@@ -46,7 +46,7 @@ class Grammar:
         unknown = [name for name in self.operators if name not in OPERATORS]
         if unknown:
             hint = nearest(unknown[0], OPERATORS)
-            raise GrammarError(f'there is no operator "{unknown[0]}"{hint}; known are {", ".join(OPERATORS)}')
+            raise GrammarError(f'there is no operator "{unknown[0]}"; known are {", ".join(OPERATORS)}{hint}')
         names = [name for name, _ in self.inputs]
         if not names or len(set(names)) < len(names):
             raise GrammarError("a grammar needs inputs, each with a name of its own")

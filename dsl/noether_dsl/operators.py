@@ -287,6 +287,6 @@ VECTOR_OPERATORS = tuple(name for name, row in OPERATORS.items() if row.of_vecto
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``, did you mean "sin"?`` for "sine"; nothing where no known name is near."""
+    """``; did you mean "sin"?`` for "sine"; nothing where no known name is near."""
     close = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f', did you mean "{close[0]}"?' if close else ""
+    return f'; did you mean "{close[0]}"?' if close else ""

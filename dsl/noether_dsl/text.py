@@ -187,7 +187,7 @@ class _Parser:
         row = OPERATORS.get(name.lower())
         if row is None or not (row.called or row.arity == 1):
             known = [n for n, r in OPERATORS.items() if r.called or r.arity == 1]
-            raise FormulaError(f'there is no function "{name}"{nearest(name, known)}; known are {", ".join(known)}')
+            raise FormulaError(f'there is no function "{name}"; known are {", ".join(known)}{nearest(name, known)}')
         self.at += 1
         parts = [self.expression(0)]
         while len(parts) < row.arity and self.take(","):

@@ -23,5 +23,5 @@ class Choice(click.Choice[str]):
             return super().convert(value, param, ctx)
         except click.BadParameter as problem:
             known = [str(word) for word in self.choices]
-            said = f'"{value}" is not one of {", ".join(known)}{nearest(str(value), known)}'
+            said = problem.message.rstrip(".") + nearest(str(value), known, otherwise=".")
             raise click.BadParameter(said, ctx, param) from problem

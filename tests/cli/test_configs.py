@@ -87,7 +87,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('rank = "no"', "\"rank\" is true or false, not 'no'"),
         ('unit = "q=rad"', '"unit" is a list of texts'),
         ("[keep]\nx = 1", 'line 1: "keep" is a whole number, not a table'),
-        ('form = "norml"', '"form": "norml" is not one of normal, raw; did you mean "normal"?'),
+        ('form = "norml"', "'norml' is not one of 'normal', 'raw'; did you mean \"normal\"?"),
         ("seed = ", "this is no TOML: Invalid value"),
         ("a = 1\na = 2", "this is no TOML"),
         ("data = " + "[" * 3000, "this is no TOML"),

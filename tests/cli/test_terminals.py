@@ -135,8 +135,8 @@ def test_the_script_is_the_shell_s_own(told: Callable[..., Any], shell: str) -> 
 
 def test_completing_imports_nothing_heavy() -> None:
     program = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print([m for m in ('torch', 'numpy', 'pandas') if m in sys.modules], file=sys.stderr))\n"
+        "import sys, atexit\nheavy = {'torch', 'numpy', 'pandas'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
         "from noether_discover.cli import main\nmain()"
     )
     env = {**os.environ, "_NOETHER_DISCOVER_COMPLETE": "bash_complete", "COMP_CWORD": "3",
