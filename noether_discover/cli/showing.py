@@ -56,13 +56,10 @@ def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), 
 def next_commands(run: str, has_laws: bool) -> list[str]:
     """A page to look at, and a table for a paper; where nothing was found, why."""
     place = f"./{run}" if run.startswith("-") else run
-    page, table = (Path(place).with_suffix(ending) for ending in (".html", ".tex"))
-    if place.startswith("./"):
-        page, table = (f"./{path}" for path in (page, table))  # type: ignore[assignment]
-    commands = [["report", place, "-o", str(page)]]
-    commands.append(
-        ["export", place, "--format", "latex", "-o", str(table)] if has_laws else ["show", place, "--reasons"]
-    )
+    stem = place.removesuffix(Path(place).suffix)
+    page, table = f"{stem}.html", f"{stem}.tex"
+    commands = [["report", place, "-o", page]]
+    commands.append(["export", place, "--format", "latex", "-o", table] if has_laws else ["show", place, "--reasons"])
     return [shlex.join(["noether-discover", *command]) for command in commands]
 
 

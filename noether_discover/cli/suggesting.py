@@ -15,7 +15,7 @@ def nearest(name: str, known: Sequence[str], otherwise: str = "") -> str:
     return f'; did you mean "{close[0]}"?' if close else otherwise
 
 
-class Choice(click.Choice[str]):
+class Choice(click.Choice):  # click below 8.2 knows no Choice[str]
     """One of some words; a mistyped one is told the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -162,11 +162,20 @@ def _why_no_errors(law: Any) -> str:
     """Why parameters have no standard errors though they are determined; empty where they have them."""
     if not any(math.isnan(p.standard_error) for p in law.parameters):
         return ""
-    heads = fold(
-        law.formula, lambda part, number: frozenset(), lambda part, inside: inside[0].union(*inside, {part.head})
-    )
-    limited = [name for name in heads if OPERATORS[name].inside is not None]
+    limited = [name for name in _heads(law.formula) if OPERATORS[name].inside is not None]
     return "at some measured states the law has no value" + (f" ({', '.join(sorted(limited))})" if limited else "")
+
+
+def _heads(formula: Formula) -> frozenset[str]:
+    """The operators in a formula."""
+
+    def leaf(part: Formula, number: int) -> frozenset[str]:
+        return frozenset()
+
+    def inner(part: Formula, operands: tuple[frozenset[str], ...]) -> frozenset[str]:
+        return frozenset({part.head}).union(*operands)
+
+    return fold(formula, leaf, inner)
 
 
 _OUTCOMES = {
