@@ -16,6 +16,10 @@ from noether_dsl.reading import text
 from .wording import law_sentence
 
 
+LARGEST_POWER = 12
+"""The largest exponent that the language reads back."""
+
+
 @dataclass(frozen=True)
 class _Term:
     """A summand. kind: 0 a power or product of columns, 1 the same with a letter, 2 and 3 anything else."""
@@ -67,11 +71,13 @@ def _written(formula: Formula, names: tuple[str, ...]) -> _Piece:
             return _Piece(_sum_of(terms), ADDITIVE, max(t.kind for t in terms), terms)
         polynomial = part.head == "mul" or (row.exponent or 0) > 0
         kind += 0 if polynomial and all(piece.kind < 2 for piece in operands) else 2
-        if row.exponent is not None and not part.operands[0].rank:
+        if (row.exponent or 0) > 0 and not part.operands[0].rank:
             (inside,) = operands
-            base, exponent = inside.base or inside.within(ATOM), row.exponent * inside.exponent
-            power = str(exponent) if exponent > 0 else f"({exponent})"
-            return _Piece(f"{base}**{power}", POWER, kind, base=base, exponent=exponent)
+            power = (row.exponent or 1) * inside.exponent
+            if not inside.base or power > LARGEST_POWER:
+                base, power = inside.within(ATOM), row.exponent or 1
+                return _Piece(f"{base}**{power}", POWER, kind, (), base, power)
+            return _Piece(f"{inside.base}**{power}", POWER, kind, (), inside.base, power)
         words = row.text.format(*(piece.within(need) for piece, need in zip(operands, row.holds, strict=True)))
         return _Piece(words, row.binds, kind)
 

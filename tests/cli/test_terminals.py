@@ -150,7 +150,7 @@ def test_completing_imports_nothing_heavy() -> None:
     ("words", "meant"),
     [
         (["discover", PENDULUM, "--operators", "add,sine"], "sin"),
-        (["discover", PENDULUM, "--oracle", "p**2 - 3*coss(q)"], "cos"),
+        (["discover", PENDULUM, "--oracle", "p**2 - 3*sinn(q)"], "sin"),
         (["discover", PENDULUM, "--oracle", "p**2 - 3*cos(qq)"], "q"),
         (["discover", PENDULUM, "--form", "norml"], "normal"),
         (["discover", PENDULUM, "--inputs", "qq,p"], "q"),
