@@ -15,7 +15,6 @@ from noether_dsl.reading import text
 
 from .wording import law_sentence
 
-
 LARGEST_POWER = 12
 """The largest exponent that the language reads back."""
 
