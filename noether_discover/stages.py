@@ -21,7 +21,7 @@ from noether_dsl.canonical import normal_forms
 from noether_dsl.enumeration import Formulas, count, enumerate_formulas
 from noether_dsl.formula import Formula, FormulaError, Valued, fold, joined, parameter, variable
 from noether_dsl.grammar import Grammar, GrammarError
-from noether_dsl.operators import DEFAULT_OPERATORS
+from noether_dsl.operators import DEFAULT_OPERATORS, nearest
 from noether_dsl.text import parse_sentence
 from noether_dsl.units import UnitError, read_unit
 
@@ -492,8 +492,9 @@ def oracle_quantity(text: str, trajectories: Trajectories) -> Quantity:
     unknown = [name for name, value in zip(sentence.names, sentence.values, strict=True) if value is None]
     if unknown:
         columns = ", ".join(trajectories.symbols)
+        hint = nearest(unknown[0], list(known))
         raise OptionError(
-            f'--oracle "{shown}": "{shortened(unknown[0])}" is no column; there are {columns}, and numbers'
+            f'--oracle "{shown}": "{shortened(unknown[0])}" is no column; there are {columns}, and numbers{hint}'
         )
     if not sentence.formula.inputs:
         raise OptionError(f'--oracle "{shown}" is a mere number; write a formula of {", ".join(trajectories.symbols)}')

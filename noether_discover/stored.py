@@ -73,6 +73,8 @@ def checked_law(
         _require(law[figure] is None or _is_number(law[figure]), f"the {figure} of a law is no number")
     for word in _WORDS:
         _require(isinstance(law[word], str) and law[word].isprintable(), f"the {word} of a law is no text")
+    why = law.get("errors_missing", "")  # older files do not say
+    _require(isinstance(why, str) and why.isprintable(), "why a law has no errors is no text")
     for text in (*law["forms"], *([law["component_of"]] if law["component_of"] else [])):
         law_sentence({**law, "formula": text, "parameters": [], "vectors": {**(vectors or {}), **law["vectors"]}})
     values = [p["value"] for p in law["parameters"]]

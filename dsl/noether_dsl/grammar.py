@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .dimension import ANGLE, PURE, Dimension
 from .formula import Formula, parameter, variable, vector
-from .operators import DEFAULT_OPERATORS, FREE, OPERATORS, VECTOR_OPERATORS, Operand
+from .operators import DEFAULT_OPERATORS, FREE, OPERATORS, VECTOR_OPERATORS, Operand, nearest
 from .units import read_unit
 
 
@@ -45,7 +45,8 @@ class Grammar:
     def __post_init__(self) -> None:
         unknown = [name for name in self.operators if name not in OPERATORS]
         if unknown:
-            raise GrammarError(f'there is no operator "{unknown[0]}"; known are {", ".join(OPERATORS)}')
+            hint = nearest(unknown[0], OPERATORS)
+            raise GrammarError(f'there is no operator "{unknown[0]}"; known are {", ".join(OPERATORS)}{hint}')
         names = [name for name, _ in self.inputs]
         if not names or len(set(names)) < len(names):
             raise GrammarError("a grammar needs inputs, each with a name of its own")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, rank_clash, variable, vector
-from .operators import ATOM, OPERATORS
+from .operators import ATOM, OPERATORS, nearest
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|`(?P<quoted>[^`]+)`"
@@ -186,8 +186,8 @@ class _Parser:
     def call(self, name: str) -> _Part:
         row = OPERATORS.get(name.lower())
         if row is None or not (row.called or row.arity == 1):
-            known = ", ".join(n for n, r in OPERATORS.items() if r.called or r.arity == 1)
-            raise FormulaError(f'there is no function "{name}"; known are {known}')
+            known = [n for n, r in OPERATORS.items() if r.called or r.arity == 1]
+            raise FormulaError(f'there is no function "{name}"; known are {", ".join(known)}{nearest(name, known)}')
         self.at += 1
         parts = [self.expression(0)]
         while len(parts) < row.arity and self.take(","):

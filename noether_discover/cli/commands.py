@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from .completion import completion, systems
+from .config import Configured, config_options
+from .config import save_config as write_config
+from .doctor import doctor
 from .groups import QUIET, _Group
 from .options import (
     a_place,
@@ -20,17 +24,16 @@ from .options import (
     read,
     read_options,
     resume_option,
+    say_note,
     search_options,
     settings_from,
     work_options,
 )
 from .reporting import plot, report
+from .showing import NOTHING_CONSERVED, keep_and_next, leave, show_discovery
+from .suggesting import Choice
 from .video import video
 
-if TYPE_CHECKING:
-    from ..discovery import Discovery
-
-NOTHING_CONSERVED = 3
 FILES = click.argument("files", nargs=-1, required=True, metavar="DATA...")
 RUN = click.argument("run", metavar="RUN.noether")
 
@@ -51,6 +54,7 @@ def group() -> None:
 
 
 @group.command(
+    cls=Configured,
     short_help="All of it: enumerate, fit, filter, rank, print.",
     epilog="noether-discover discover pendulum.csv --no-rank\n"
     "noether-discover discover pendulum.csv -o run.noether --max-nodes 8\n"
@@ -65,6 +69,7 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--latex", metavar="FILE.tex", callback=a_place, help="Also write the table as a LaTeX document.")
 @latex_options
+@config_options
 @resume_option
 @QUIET
 @data_options
@@ -83,6 +88,7 @@ def discover(
     latex: str | None,
     style: str | None,
     symbols: tuple[str, ...],
+    save_config: str | None,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -102,6 +108,7 @@ def discover(
     if (style or symbols) and not latex:
         raise click.UsageError("--style and --symbol are about the LaTeX document; name it with --latex FILE.tex")
     chosen = read_symbols(symbols)
+    options.pop("config")  # it was read before the options were
     clock = Clock()
     trajectories, reading, strict = read(files, options, quiet)
     check_names(chosen, {*trajectories.names, *trajectories.symbols, *(name for name, _ in trajectories.vectors)})
@@ -109,8 +116,10 @@ def discover(
     grammar_of(trajectories, settings)  # what is misspelled is told now, before an old run file is replaced
     if settings.oracle is not None:
         oracle_quantity(settings.oracle, trajectories)
+    if save_config:
+        write_config(save_config, click.get_current_context())
     clock.lap("read")
-    with progress.shown(quiet or as_json) as bars, stopping(bars) as (stop, tell):
+    with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
         found = run_stages(
             trajectories, settings, clock=clock, rank=rank, run=output, resume=resume, sources=files,
             reading=reading, progress=tell, stop=stop,
@@ -119,13 +128,13 @@ def discover(
         from ..placing import write_whole
 
         write_whole(latex, found.to_latex(standalone=True, style=style or "booktabs", symbols=chosen))
-    _print(found, as_json)
-    if not as_json:
-        if latex:
-            click.echo(f"LaTeX: {latex}")
-        if output:
-            click.echo(f"run file: {output}   next: noether-discover export {output} --format latex")
-    _leave(found)
+    show_discovery(found, as_json=as_json, quiet=quiet)
+    if not quiet:
+        for name, path in (("LaTeX", latex), ("options", save_config)):
+            if path:
+                click.echo(f"{name}: {path}", err=as_json)
+        keep_and_next(found, output, files, err=as_json)
+    leave(found)
 
 
 @group.command(
@@ -206,9 +215,10 @@ def fit(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **option
 
     with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
         found = fit_again(run, settings_from(_given(ctx, options)), tell, resume=resume, stop=stop)
-    _print(found, False)
-    click.echo(f"run file: {run}   next: noether-discover rank {run}")
-    _leave(found)
+    show_discovery(found, quiet=quiet)
+    if not quiet:
+        click.echo(f"run file: {run}   next: noether-discover rank {run}")
+    leave(found)
 
 
 @group.command(
@@ -230,9 +240,10 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
 
     with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
         found = rank_again(run, settings_from(_given(ctx, options)), tell, resume=resume, stop=stop)
-    _print(found, False)
-    click.echo(f"run file: {run}   next: noether-discover export {run} --format latex")
-    _leave(found)
+    show_discovery(found, quiet=quiet)
+    if not quiet:
+        keep_and_next(found, run)
+    leave(found)
 
 
 @group.command(
@@ -247,7 +258,7 @@ def rank(ctx: click.Context, run: str, resume: bool | None, quiet: bool, **optio
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["latex", "csv", "json", "markdown", "python", "torch"]),  # FORMATS would import numpy for --help
+    type=Choice(["latex", "csv", "json", "markdown", "python", "torch"]),  # FORMATS would import numpy for --help
     default="latex",
     show_default=True,
     help="What to write; python gives numpy functions, torch gives modules.",
@@ -332,7 +343,7 @@ def show(run: str, as_json: bool, why: bool, whence: bool) -> None:
         return
     from ..discovery import load
 
-    _print(load(run), as_json)
+    show_discovery(load(run), as_json=as_json)
 
 
 @group.command(
@@ -376,7 +387,7 @@ def verify(run: str, files: tuple[str, ...], as_json: bool) -> None:
 @click.option("-o", "--output", metavar="FILE.csv", required=True, callback=a_place, help="Where to write it.")
 @click.option(
     "--method",
-    type=click.Choice(["auto", "projection", "structured"]),
+    type=Choice(["auto", "projection", "structured"]),
     default="auto",
     show_default=True,
     help="How the laws are enforced: by projecting a network's motion, or by dynamics written with the law.",
@@ -417,7 +428,7 @@ def predict(
             run, files, method=method, until=until, step=step, seed=seed, options=read_options(options), progress=tell
         )
     for note in () if quiet else found.notes:
-        click.echo(f"note: {note}", err=True)
+        say_note(note)
     write_whole(output, found.to_frame().to_csv(index=False, lineterminator="\n"))
     if quiet:
         return
@@ -436,6 +447,8 @@ def predict(
         )
 
 
+group.add_command(completion)
+group.add_command(doctor)
 group.add_command(report)
 group.add_command(plot)
 group.add_command(video)
@@ -483,7 +496,7 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     "noether-discover data make spring_hnn --noise 0.1 --seed 1 -o spring.csv\n"
     "noether-discover data make kepler --relative-noise 0.05 --plain -o kepler.csv",
 )
-@click.argument("system")
+@click.argument("system", shell_complete=systems)
 @click.option("-o", "--output", metavar="FILE.csv", required=True, callback=a_place, help="Where to write it.")
 @click.option(
     "--noise",
@@ -527,7 +540,7 @@ def make(system: str, output: str, plain: bool, **options: Any) -> None:
     short_help="List the systems whose laws are known.",
     epilog="noether-discover data list\nnoether-discover data list kepler lorenz --json",
 )
-@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
+@click.argument("systems", nargs=-1, metavar="[SYSTEM]...", shell_complete=systems)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def list_systems(systems: tuple[str, ...], as_json: bool) -> None:
     """List the systems that `data make` simulates, with their laws; all of them, or those that are named."""
@@ -545,21 +558,3 @@ def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """The options that were written on the command line; the run file knows the others."""
     default = click.core.ParameterSource.DEFAULT
     return {name: value for name, value in options.items() if ctx.get_parameter_source(name) != default}
-
-
-def _print(found: Discovery, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
-        return
-    from rich.console import Console
-
-    from ..report.screen import answer_table
-
-    console = Console()
-    for part in answer_table(found.to_json()):
-        console.print(part)
-
-
-def _leave(found: Discovery) -> None:
-    if not found.laws or found.verdict in ("NONE", "UNDECIDED"):
-        raise click.exceptions.Exit(NOTHING_CONSERVED)

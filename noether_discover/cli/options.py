@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .suggesting import Choice
+
 if TYPE_CHECKING:
     from ..data.tables import ReadOptions
     from ..data.trajectories import Trajectories
@@ -60,11 +62,11 @@ data_options = stacked(
     _reading("--inputs", metavar="LIST", default="", help="State columns, e.g. q,p; default: all that are left."),
     _reading("--unit", "units", metavar="COLUMN=UNIT", multiple=True, help="Give or correct a column's unit."),
     _reading(
-        "--missing", type=click.Choice(["error", "drop-row", "split"]), default="error", show_default=True,
+        "--missing", type=Choice(["error", "drop-row", "split"]), default="error", show_default=True,
         help="What to do with missing values; split ends a piece of trajectory there.",
     ),
     _reading(
-        "--angles", type=click.Choice(["auto", "strict", "pure"]), default="auto", show_default=True,
+        "--angles", type=Choice(["auto", "strict", "pure"]), default="auto", show_default=True,
         help="strict: an angle is a dimension of its own and sinusoids take nothing else; pure: radians are numbers; "
         "auto: strict when some column carries an angle unit.",
     ),
@@ -107,7 +109,7 @@ grammar_options = stacked(
         help='Units that parameters can have, e.g. 1,kg*m; "inferred": whatever fits.',
     ),
     _language(
-        "--form", type=click.Choice(["normal", "raw"]), default="normal", show_default=True,
+        "--form", type=Choice(["normal", "raw"]), default="normal", show_default=True,
         help="One formula per class of formulas conserved together, or every formula (the paper's).",
     ),
     _language(
@@ -118,7 +120,7 @@ grammar_options = stacked(
 
 search_options = stacked(
     _judging(
-        "--filter", "rule", type=click.Choice(["noise", "paper"]), default="noise", show_default=True,
+        "--filter", "rule", type=Choice(["noise", "paper"]), default="noise", show_default=True,
         help="noise: held-out data, random sequences and measurement noise; paper: a hundred times below random.",
     ),
     _judging(
@@ -140,11 +142,11 @@ search_options = stacked(
 rank_options = stacked(
     _ranking("--oracle", metavar="FORMULA", help="A known law with its numbers, ranked beside: 'p**2 - 3*cos(q)'."),
     _ranking(
-        "--protocol", type=click.Choice(["projection", "paper"]), default="projection", show_default=True,
+        "--protocol", type=Choice(["projection", "paper"]), default="projection", show_default=True,
         help="How a law is enforced: by projecting the predicted motion, or by the paper's tailoring at nine rates.",
     ),
     _ranking(
-        "--loss", "loss_form", type=click.Choice(["derivative", "euler"]), default="derivative", show_default=True,
+        "--loss", "loss_form", type=Choice(["derivative", "euler"]), default="derivative", show_default=True,
         help="The Noether loss of --protocol paper: (grad g . f)^2, or the literal g(x) against g(x + f dt).",
     ),
     _ranking(
@@ -189,6 +191,19 @@ memory_option = click.option(
 work_options = stacked(jobs_option, cluster_option, memory_option)
 
 
+def say_note(note: str) -> None:
+    """A remark on stderr; on a terminal it breaks between words, in a pipe it is one line."""
+    import shutil
+    import sys
+    import textwrap
+
+    said = f"note: {note}"
+    if sys.stderr.isatty():
+        width = min(shutil.get_terminal_size().columns, 100)
+        said = textwrap.fill(said, width, subsequent_indent="      ", break_on_hyphens=False)
+    click.echo(said, err=True)
+
+
 def read_options(options: dict[str, Any]) -> ReadOptions:
     """How the table is to be read; takes its own options out of `options`."""
     from ..data.tables import ReadOptions
@@ -216,7 +231,7 @@ def read(files: tuple[str, ...], options: dict[str, Any], quiet: bool) -> tuple[
     how = read_options(options)
     trajectories, notes = read_tables_with_notes(files, how)
     for note in () if quiet else notes:
-        click.echo(f"note: {note}", err=True)
+        say_note(note)
     return trajectories, how, angles_are_strict(trajectories, how)
 
 

@@ -39,7 +39,14 @@ def shown(quiet: bool = False) -> Iterator[Progress | None]:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, rate="")
             task = bars.tasks[tasks[stage]]
-            rate = f"{done / task.elapsed:,.0f}/s" if done and task.elapsed else ""
-            bars.update(task.id, completed=done, total=total, rate=rate)
+            bars.update(task.id, completed=done, total=total, rate=rate_of(done, task.elapsed or 0.0))
 
         yield tell
+
+
+def rate_of(done: int, seconds: float) -> str:
+    """``1,240/s``, or ``3.2 s each`` where one takes longer than a second; empty before the first."""
+    if not done or seconds <= 0:
+        return ""
+    rate = done / seconds
+    return f"{rate:,.0f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"

@@ -6,6 +6,7 @@ import click
 
 from .groups import _Command
 from .options import a_place
+from .suggesting import Choice
 
 RUN = click.argument("run", metavar="RUN.noether")
 DATA = click.argument("files", nargs=-1, metavar="[DATA]...")
@@ -44,7 +45,7 @@ def report(run: str, files: tuple[str, ...], output: str) -> None:
 @DATA
 @click.option(
     "--kind",
-    type=click.Choice(["conservation", "levels", "pareto", "rollout"]),
+    type=Choice(["conservation", "levels", "pareto", "rollout"]),
     default="conservation",
     show_default=True,
     help="A law along trajectories; its level sets; everything that was searched; the error of predictors over time.",

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from .groups import QUIET, _Group
+from .suggesting import Choice
 from .video_data import data
 
 INTERRUPTED = 130
@@ -14,7 +15,7 @@ RUN = click.argument("run", metavar="RUNDIR")
 DEVICE = click.option("--device", metavar="cpu|cuda", help="Where it runs; default: as the configuration says.")
 ARM = click.option(
     "--arm",
-    type=click.Choice(["noether", "random", "free"]),
+    type=Choice(["noether", "random", "free"]),
     default="noether",
     show_default=True,
     help="Whose embedding.",
@@ -113,7 +114,7 @@ def evaluate(
 @click.option("--steps", metavar="N|LIST", help="Up to so many, or these; default: 0,1,2,5,10,20,50,100,200,500.")
 @click.option(
     "--optimiser",
-    type=click.Choice(["adam", "sgd"]),
+    type=Choice(["adam", "sgd"]),
     default="adam",
     show_default=True,
     help="Of the inner steps; the paper's study takes adam.",

@@ -10,6 +10,7 @@ import click
 
 from .groups import QUIET, _Group
 from .options import a_place, stacked
+from .suggesting import Choice
 
 if TYPE_CHECKING:
     from ..video.clips import Clips
@@ -64,7 +65,7 @@ def data() -> None:
 )
 @click.option(
     "--renderer",
-    type=click.Choice(["numpy", "gymnasium"]),
+    type=Choice(["numpy", "gymnasium"]),
     default="numpy",
     show_default=True,
     help="numpy: drawn at the small size; gymnasium: its own pictures, made smaller (4 ms a frame).",

@@ -80,10 +80,11 @@ def _rank_of(number: int, found: Found) -> Mapping[str, Any]:
 def parameters_in_words(law: Mapping[str, Any]) -> str:
     """``a = 2.457 ± 0.007 rad^2/s^2``."""
     words = []
+    missing = float("nan") if law.get("errors_missing") else float("inf")
     for p in law["parameters"]:
         error = p["standard_error"]
         unit = "" if p["unit"] == "1" else f" {p['unit']}"
-        words.append(f"{p['name']} = {with_error(p['value'], float('inf') if error is None else error)}{unit}")
+        words.append(f"{p['name']} = {with_error(p['value'], missing if error is None else error)}{unit}")
     return ", ".join(words)
 
 

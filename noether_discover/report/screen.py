@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .export import chance_in_words, constants_in_words, drift_in_words, parameters_in_words
-from .wording import how_enforced, short
+from .ordering import ordered_formula
+from .wording import how_enforced, short, tally_in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,8 +25,10 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
         shown.append(_ranking(found["ranking"]))
     if found.get("parameters"):
         shown.append(Text(f"constant along each trajectory, no law of the motion: {constants_in_words(found)}"))
-    tally = ", ".join(f"{verdict} {number:,}" for verdict, number in found["searched"]["by_verdict"].items())
-    shown.append(Text(f"verdicts of what was fitted: {tally}", style="dim"))
+    if any(law.get("errors_missing") for law in found["laws"]):
+        why = next(law["errors_missing"] for law in found["laws"] if law.get("errors_missing"))
+        shown.append(Text(f"no error: {why}, so that no standard error can be computed there", style="dim"))
+    shown.append(Text(tally_in_words(found["searched"]["by_verdict"]), style="dim"))
     if found.get("symbols"):
         renamed = ", ".join(f"{symbol} is {name}" for symbol, name in found["symbols"].items())
         shown.append(Text(f"symbols: {renamed}", style="dim"))
@@ -51,7 +54,7 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
         parameters = parameters_in_words(law).replace(", ", "\n") or "none"
         whole = f"one of {law['component_of']}, " if law.get("component_of") else ""
-        words = f"{law['formula']}\n[dim]{whole}in {law['unit']}" + (
+        words = f"{ordered_formula(law)}\n[dim]{whole}in {law['unit']}" + (
             f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
         )
         figures = [short(law["ratio_heldout"]), short(law["noise_chi2"])]

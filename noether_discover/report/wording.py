@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from noether_dsl.components import valued_components
-from noether_dsl.formula import PARAMETER, Formula
+from noether_dsl.formula import PARAMETER, Formula, fold
+from noether_dsl.operators import OPERATORS
 from noether_dsl.reading import latex, latex_symbol, text
 from noether_dsl.text import Sentence, parse_sentence
 
@@ -31,8 +33,8 @@ def with_error(value: float, error: float, *, tex: bool = False) -> str:
     """A number with its standard error, as people read it: ``2.457 ± 0.007``, ``3`` where the error is negligible."""
     if not math.isfinite(value):
         return "undetermined"
-    if not math.isfinite(error):
-        shown = f"{value:.4g} (undetermined)"
+    if not math.isfinite(error):  # infinite: the data do not determine it; nan: the error cannot be computed
+        shown = f"{value:.4g} ({'no error' if math.isnan(error) else 'undetermined'})"
     elif error <= 1e-9 * abs(value):
         shown = f"{value:.10g}"
     else:
@@ -43,7 +45,7 @@ def with_error(value: float, error: float, *, tex: bool = False) -> str:
             inner = with_error(value / 10**exponent, error / 10**exponent, tex=tex)
             return rf"({inner}) \times 10^{{{exponent}}}" if tex else f"({inner})e{exponent}"
         shown = f"{value:.{decimals}f} {chr(92) + 'pm' if tex else '±'} {error:.{decimals}f}"
-    if tex and "e" in shown and "undetermined" not in shown:
+    if tex and "e" in shown and math.isfinite(error):
         mantissa, _, power = shown.partition("e")
         shown = rf"{mantissa} \times 10^{{{int(power)}}}"
     return shown
@@ -74,6 +76,7 @@ def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, fl
 
     if formula.vectors:
         ((formula, numbers),) = valued_components(formula, numbers)
+    formula, numbers = _without_ones(formula, numbers)
 
     def leaf(part: Formula, number: int) -> str:
         if part.head == PARAMETER:
@@ -82,6 +85,22 @@ def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, fl
         return part.name if scale == 1.0 else f"({scale!r}*{part.name})"
 
     return text(formula, leaf)
+
+
+def _without_ones(formula: Formula, numbers: Sequence[str]) -> tuple[Formula, tuple[str, ...]]:
+    """The formula without the factors that are written 1, and the numbers that are left."""
+
+    def leaf(part: Formula, number: int) -> tuple[Formula, tuple[str, ...]]:
+        return part, (numbers[number],) if number >= 0 else ()
+
+    def inner(part: Formula, operands: tuple[tuple[Formula, tuple[str, ...]], ...]) -> tuple[Formula, tuple[str, ...]]:
+        rest = [(inside, words) for inside, words in operands if (inside.head, words) != (PARAMETER, ("1",))]
+        if part.head == "mul" and len(rest) == 1:
+            return rest[0]
+        parts = tuple(operand for operand, _ in operands)
+        return replace(part, operands=parts), tuple(word for _, words in operands for word in words)
+
+    return fold(formula, leaf, inner)
 
 
 def law_sentence(law: Mapping[str, Any]) -> Sentence:
@@ -155,8 +174,48 @@ def plain_law(law: Any, scales: Mapping[str, float], time_unit: str) -> dict[str
         "component_of": law.component_of,
         "nodes": law.formula.nodes,
         "forms": list(law.forms),
+        "errors_missing": _why_no_errors(law),
         "number": law.number,
     }
+
+
+def _why_no_errors(law: Any) -> str:
+    """Why parameters have no standard errors though they are determined; empty where they have them."""
+    if not any(math.isnan(p.standard_error) for p in law.parameters):
+        return ""
+    limited = [name for name in _heads(law.formula) if OPERATORS[name].inside is not None]
+    return "at some measured states the law has no value" + (f" ({', '.join(sorted(limited))})" if limited else "")
+
+
+def _heads(formula: Formula) -> frozenset[str]:
+    """The operators in a formula."""
+
+    def leaf(part: Formula, number: int) -> frozenset[str]:
+        return frozenset()
+
+    def inner(part: Formula, operands: tuple[frozenset[str], ...]) -> frozenset[str]:
+        return frozenset({part.head}).union(*operands)
+
+    return fold(formula, leaf, inner)
+
+
+_OUTCOMES = {
+    "NOT_CONSERVED": "not conserved", "TRIVIAL": "trivial", "UNDEFINED": "undefined on these data",
+    "NOT_JUDGED": "not judged",
+}  # fmt: skip
+_HOLDING = ("LAW", "APPROXIMATE", "CONSTRAINT")
+
+
+def tally_in_words(by_verdict: Mapping[str, int]) -> str:
+    """What became of the whole formulas that were fitted; most of any library hold nowhere, which is no fault."""
+    total, held = sum(by_verdict.values()), sum(by_verdict.get(name, 0) for name in _HOLDING)
+    if not total:
+        return "no whole formula was fitted"
+    others = ", ".join(f"{by_verdict[n]:,} {words}" for n, words in _OUTCOMES.items() if by_verdict.get(n))
+    if not held:
+        return f"{total:,} whole formulas were tried besides: {others}"
+    found = f"of {total:,} whole formulas tried, {held:,} hold{'s' if held == 1 else ''}"
+    return found + (f"; the others: {others}" if others else "")
 
 
 def _finite(number: float) -> float | None:

@@ -312,7 +312,8 @@ def natural_sizes(formula: Formula, columns: Mapping[str, Array]) -> list[float]
 
 
 def uncertainty(formula: Formula, parameters: tuple[float, ...], frame: Frame) -> tuple[float, ...]:
-    """One standard error per parameter, in its unit; infinite where the data do not determine it.
+    """One standard error per parameter, in its unit; infinite where the data do not determine it, nan where the
+    formula has no value at some measured state, such as the logarithm of a number that noise made negative.
 
     Gauss-Newton, with the scatter of the score between sequences (they are the independent units).
 
@@ -338,7 +339,9 @@ def uncertainty(formula: Formula, parameters: tuple[float, ...], frame: Frame) -
     curvature = slope_u @ slope_u.T - q * slope_v @ slope_v.T
     size = curvature.diagonal().abs().sqrt().clamp(min=1e-300)
     scaled = curvature / size[:, None] / size
-    if not bool(torch.isfinite(scaled).all()) or float(torch.linalg.eigvalsh(scaled)[0]) < 1e-12:
+    if not bool(torch.isfinite(scaled).all()):
+        return (float("nan"),) * len(parameters)
+    if float(torch.linalg.eigvalsh(scaled)[0]) < 1e-12:
         return (float("inf"),) * len(parameters)
     inverse = torch.linalg.inv(scaled) / size[:, None] / size
     freedom = max(frame.sequences - 1, 1)

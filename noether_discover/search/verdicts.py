@@ -173,8 +173,8 @@ def no_law(
         )
     if least_ratio_of_polynomials < SOMETHING_IS_CONSERVED:
         return UNDECIDED, (
-            f"yet a polynomial of degree {degree} varies along held-out trajectories only "
-            f"{least_ratio_of_polynomials:.2g} of its variance, so something is: the library is too small, "
+            f"yet a polynomial of degree {degree} has only {100 * least_ratio_of_polynomials:.2g} % of its variance "
+            "along held-out trajectories, so something is: the library is too small, "
             "try --max-nodes or --operators, or a parameter in which the trajectories differ is no column"
         )
     if noise_share > TOO_NOISY:
@@ -187,6 +187,10 @@ def no_law(
     if degree:
         return NONE, (
             f"polynomials of degree {degree} neither: the best varies along held-out trajectories "
-            f"{least_ratio_of_polynomials:.2g} of its variance"
+            + (
+                "as much as at large"
+                if least_ratio_of_polynomials > 0.995
+                else f"{100 * least_ratio_of_polynomials:.2g} % as much as at large (in variance)"
+            )
         )
     return NONE, "there were too few samples to ask beyond them"

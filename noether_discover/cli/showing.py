@@ -1,0 +1,84 @@
+"""What `discover`, `fit`, `rank` and `show` print of a discovery, what comes next, and the code they exit with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..discovery import Discovery
+
+NOTHING_CONSERVED = 3
+LONGEST = 200
+"""Characters of a command that is repeated; beyond, it is told in words."""
+
+
+def show_discovery(found: Discovery, *, as_json: bool = False, quiet: bool = False) -> None:
+    """On stdout: one JSON object, or tables, or (quiet) each law with its numbers on a line of its own, parseable."""
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    if quiet:
+        for law in found.laws:
+            click.echo(law["expression"])
+        return
+    from rich.console import Console
+
+    from ..report.screen import answer_table
+
+    console = Console()
+    for part in answer_table(found.to_json()):
+        console.print(part)
+
+
+def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, err: bool = False) -> None:
+    """The next two commands one would want, which can be run as they stand; without a run file, how to keep the run."""
+    if run is not None:
+        click.echo(f"run file: {run}", err=err)
+        commands = next_commands(run, bool(found.laws))
+    else:
+        keep = _same_command_kept(_free_name(files))
+        if keep is None:
+            click.echo("next: the same command with -o run.noether keeps the run", err=err)
+            return
+        click.echo("the run is not kept; this keeps it, for reports and exports:", err=err)
+        commands = [keep]
+    for number, command in enumerate(commands):
+        click.echo(f"{'next:' if not number else '':<6}{command}", err=err)
+
+
+def next_commands(run: str, has_laws: bool) -> list[str]:
+    """A page to look at, and a table for a paper; where nothing was found, why."""
+    place = f"./{run}" if run.startswith("-") else run
+    stem = place.removesuffix(Path(place).suffix)
+    page, table = f"{stem}.html", f"{stem}.tex"
+    commands = [["report", place, "-o", page]]
+    commands.append(["export", place, "--format", "latex", "-o", table] if has_laws else ["show", place, "--reasons"])
+    return [shlex.join(["noether-discover", *command]) for command in commands]
+
+
+def leave(found: Discovery) -> None:
+    """End with the exit code that tells nothing from something."""
+    if not found.laws or found.verdict in ("NONE", "UNDECIDED"):
+        raise click.exceptions.Exit(NOTHING_CONSERVED)
+
+
+def _free_name(files: Sequence[str]) -> str:
+    stem = Path(files[0]).name.partition(".")[0] if files else ""
+    name = f"{stem or 'run'}.noether"
+    return name if not Path(name).exists() and not name.startswith("-") else "run.noether"
+
+
+def _same_command_kept(name: str) -> str | None:
+    """The command that was run, with a run file; None where it is too long to repeat, or is not this one."""
+    words = sys.argv[1:]
+    if not words or words[0] != "discover":
+        return None
+    command = shlex.join(["noether-discover", "discover", "-o", name, *words[1:]])
+    return command if len(command) <= LONGEST and command.isprintable() else None
