@@ -133,7 +133,8 @@ def discover(
         for name, path in (("LaTeX", latex), ("options", save_config)):
             if path:
                 click.echo(f"{name}: {path}", err=as_json)
-        keep_and_next(found, output, files, err=as_json)
+        if output or not as_json:
+            keep_and_next(found, output, files, err=as_json)
     leave(found)
 
 

@@ -159,4 +159,4 @@ def test_standard_errors_cover_the_truth() -> None:
 def test_where_a_formula_has_no_value_its_parameters_have_no_errors() -> None:
     """Noise makes a small population negative, which has no logarithm; the denoised states of the search had one."""
     formula = parse("p - a*log(q)", ["p", "q"])
-    assert uncertainty(formula, (1.0,), noise_frame(PENDULUM, np.array([0.1, 0.1]))) == (float("inf"),)
+    assert np.isnan(uncertainty(formula, (1.0,), noise_frame(PENDULUM, np.array([0.1, 0.1])))).all()
