@@ -91,6 +91,7 @@ def test_the_time_enters_laws_and_a_constant_velocity_is_listed(told: Callable[.
     assert [column["symbol"] for column in checked["summary"]["columns"]] == ["x", "v", "t"]
 
 
+@pytest.mark.slow
 def test_forecasts_of_a_run_with_velocities_take_them_from_the_file_or_make_them(
     told: Callable[..., Any], angle_alone: Path, tmp_path: Path
 ) -> None:

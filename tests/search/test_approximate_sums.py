@@ -40,7 +40,7 @@ def found(data: Trajectories) -> Discovery:
     return discover(data, rank=False, jobs=1)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.002])
+@pytest.mark.parametrize("noise", [0.002, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_the_energy_of_a_damped_motion_with_its_time_scale(noise: float) -> None:
     answer = found(rolled(DRAG, noise, 0))
     (law,) = answer.laws
@@ -66,7 +66,7 @@ def test_strong_damping_leaves_nothing() -> None:
     assert found(rolled(1.0, 0.0, 1)).laws == ()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_slow_columns_are_no_approximate_law(seed: int) -> None:
     answer = found(systems.walkers(seed, columns=3, correlation=300.0, spread=5.0))
     assert answer.laws == ()

@@ -44,7 +44,9 @@ def found(data: Trajectories, **settings: Any) -> Discovery:
     return discover(data, rank=False, jobs=1, **settings)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
+@pytest.mark.parametrize(
+    "noise", [0.02, pytest.param(0.0, marks=pytest.mark.slow), pytest.param(0.05, marks=pytest.mark.slow)]
+)
 def test_a_stiffness_that_is_a_column_enters_the_law_and_is_listed(noise: float) -> None:
     answer = found(springs(noise), max_nodes=9, operators=POLYNOMIALS)
     (law,) = answer.laws
@@ -59,7 +61,7 @@ def test_a_stiffness_that_is_a_column_enters_the_law_and_is_listed(noise: float)
     assert answer.to_json()["parameters"] == [stiffness]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])
 def test_where_it_is_hidden_no_law_is_claimed(noise: float, seed: int) -> None:
     answer = found(springs(noise, seed, hidden=True))

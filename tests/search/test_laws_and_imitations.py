@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from noether_dsl.units import coherent_units
 
 from noether_discover.data.integration import solution
@@ -43,6 +44,7 @@ def test_an_exact_formula_is_no_form_of_a_sum_that_imitates_it() -> None:
     assert [law["formula"] for law in answer.laws if law["verdict"] == "LAW"] == ["phd*sin(th)**2"]
 
 
+@pytest.mark.slow
 def test_under_much_noise_the_answer_says_that_other_forms_can_fit() -> None:
     noisy, quiet = (
         discover(simulate("spring", relative_noise=noise, seed=0), rank=False, jobs=1) for noise in (0.15, 0.01)

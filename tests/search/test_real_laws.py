@@ -54,6 +54,7 @@ def test_the_energy_of_a_real_double_pendulum(real_data: Real) -> None:
     assert 0 < law["time_scale"] < 100
 
 
+@pytest.mark.slow
 def test_the_damped_energy_of_a_driven_pendulum_with_an_encoder(real_data: Real) -> None:
     answer = discover(real_data("encoder_pendulum.csv"), rank=False, jobs=1)
     (law,) = answer.laws

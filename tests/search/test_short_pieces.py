@@ -14,13 +14,16 @@ from noether_discover.search.verdicts import TRIVIAL
 from noether_discover.stages import Settings, grammar_of
 
 
-@pytest.mark.parametrize(("system", "seed"), [("duffing_forced", 251), ("robertson", 211)])
+@pytest.mark.parametrize(
+    ("system", "seed"), [("duffing_forced", 251), pytest.param("robertson", 211, marks=pytest.mark.slow)]
+)
 def test_slopes_that_fitted_numbers_turn_are_no_law(system: str, seed: int) -> None:
     """Every one of these had such a sum that noise explained: x - a*s*v - b*c*v, (A - C)^2 - a*A^2."""
     data = systems.short_windows(system, seed, relative_noise=0.01, hints=False, trajectories=50, samples=40)
     assert [str(one) for one in summed(gather(data)).of_kind(LAW)] == []
 
 
+@pytest.mark.slow
 def test_a_column_that_moves_little_is_no_law_beside_one_that_is_constant() -> None:
     """The noise of the constant column hides what the other one does."""
     settings = {"relative_noise": 0.01, "hints": False, "trajectories": 30, "samples": 60}

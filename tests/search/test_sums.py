@@ -170,7 +170,7 @@ def test_columns_that_never_change_are_no_laws() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-@pytest.mark.parametrize("system", ["damped_oscillator", "van_der_pol", "lorenz"])
+@pytest.mark.parametrize("system", ["damped_oscillator", "van_der_pol", pytest.param("lorenz", marks=pytest.mark.slow)])
 def test_nothing_is_found_where_nothing_is_conserved(system: str, noise: float) -> None:
     assert found_in(system, noise).of_kind(LAW) == ()
 
@@ -184,7 +184,7 @@ def test_nothing_is_found_where_columns_do_not_belong_together(seed: int) -> Non
 # --- metamorphic -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.03])
+@pytest.mark.parametrize("noise", [0.0, pytest.param(0.03, marks=pytest.mark.slow)])
 def test_columns_in_other_units_have_the_same_law(noise: float) -> None:
     data = data_of("pendulum", noise)
     factor = np.array([1.0, 250.0])
@@ -195,7 +195,7 @@ def test_columns_in_other_units_have_the_same_law(noise: float) -> None:
     assert b["cos(q)"] / b["p**2"] == pytest.approx(250.0**2 * a["cos(q)"] / a["p**2"], rel=1e-6 + 0.2 * noise)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize("noise", [0.0, pytest.param(0.02, marks=pytest.mark.slow)])
 def test_columns_in_another_order_have_the_same_laws(noise: float) -> None:
     data = data_of("euler_top", noise)
     order = [2, 0, 1]

@@ -64,7 +64,11 @@ def test_a_full_disk_is_one_sentence_and_the_run_file_stays(tmp_path: Path, pend
 
 
 @pytest.mark.parametrize(
-    "words", ["discover pendulum.csv --no-rank --latex table.tex --jobs 1", "data make pendulum -o other.csv"]
+    "words",
+    [
+        pytest.param("discover pendulum.csv --no-rank --latex table.tex --jobs 1", marks=pytest.mark.slow),
+        "data make pendulum -o other.csv",
+    ],
 )
 def test_an_export_to_a_full_disk_leaves_nothing_half(tmp_path: Path, pendulum_csv: Path, words: str) -> None:
     good = tmp_path / "good"
