@@ -24,11 +24,25 @@ MOST_STEPS = 30
 def coefficient_error(at: At, parameters: Sequence[float], clean: Sequence[Array]) -> float | None:
     """How far the worst parameter of a law is from the nearest ones that are right; None where none are.
 
+    The distance is told parameter by parameter, relative to the parameter, or to the value at which its term would have
+    a tenth of the deviation of the largest term where it has less. Where the law can be scaled by its parameters, that
+    of the largest term stays.
+    """
+    right = nearest_right(at, parameters, clean)
+    if right is None:
+        return None
+    theta_P, size_P = right
+    moved = size_P > 0
+    return float((np.abs(theta_P - np.array(parameters, dtype=float))[moved] / size_P[moved]).max(initial=0.0))
+
+
+def nearest_right(at: At, parameters: Sequence[float], clean: Sequence[Array]) -> tuple[Array, Array] | None:
+    """The nearest parameters [P] that are right, and what their errors are relative to, 0 for those that are no
+    coefficients; None where none are right.
+
     Right is every choice for which the law is conserved along clean trajectories ([T, D] each). So it costs nothing to
     add another law, a constraint or a product of laws, to shift or to scale; a number inside a function counts as one
-    outside. The distance is told parameter by parameter, relative to the parameter, or to the value at which its term
-    would have a tenth of the deviation of the largest term where it has less. Where the law can be scaled by its
-    parameters, that of the largest term stays.
+    outside.
     """
     x_ND, cuts = np.concatenate(clean), np.cumsum([len(x) for x in clean])[:-1]
     start_P = np.array(parameters, dtype=float)
@@ -49,8 +63,7 @@ def coefficient_error(at: At, parameters: Sequence[float], clean: Sequence[Array
     g_N = _values(at, x_ND, theta_P)
     if not np.sqrt(np.mean(along(g_N) ** 2)) < CONSERVED * g_N.std():
         return None
-    moved = size_P > 0
-    return float((np.abs(theta_P - start_P)[moved] / size_P[moved]).max(initial=0.0))
+    return theta_P, size_P
 
 
 def _values(at: At, x_ND: Array, theta_P: Array) -> Array:

@@ -125,7 +125,7 @@ def measure(case: Case, old: Row | None = None) -> Row:
 
 def ask(method: Method, data: Trajectories, level: float) -> tuple[Row, Answer]:
     """A method's findings and seconds (of this process, and on the wall). A failure is kept, and finds nothing."""
-    _warmed()
+    warmed()
     processor, wall, problem = time.process_time(), time.perf_counter(), ""
     try:
         found = method.find(data, level)
@@ -137,7 +137,7 @@ def ask(method: Method, data: Trajectories, level: float) -> tuple[Row, Answer]:
 
 
 @functools.cache
-def _warmed() -> None:
+def warmed() -> None:
     """Import everything that a search needs, and let it compute on one thread: that is not a search's time."""
     import torch
 

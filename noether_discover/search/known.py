@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .pencils import Sample, ranks_of
 from .sparse import pivots
-from .terms import Term, Values, monomials
+from .terms import Term, Values, monomials, with_number
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,24 @@ _IDENTICAL = 1e-7
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Other numbers for a sum: coefficients as its own, and what the number inside its terms is multiplied by."""
+
+    coefficients: tuple[float, ...]
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Refits:
+    """The numbers of a sum as all sequences give them (whole), without each one of these (left_out), and from other
+    measurements of the same motions (measured)."""
+
+    whole: Numbers
+    left_out: tuple[Numbers, ...]
+    measured: tuple[Numbers, ...]
+
+
+@dataclass(frozen=True)
 class Sum:
     """A sum of terms that is conserved, or has one value.
 
@@ -44,6 +62,7 @@ class Sum:
     informative: its variance over that of its terms; a sum of nearly cancelling terms has none.
     trusted: the mean weight of the samples that it was fitted to.
     settled: whether the data tell the number inside its terms, if there is one.
+    ties: of each term the group whose number it shares, and its fixed ratio to that. refits: see `precision`.
     """
 
     terms: tuple[Term, ...]
@@ -63,6 +82,12 @@ class Sum:
     new: tuple[int, ...] = (0,)
     ratio_apart: float = 1.0
     p_value: float = float("nan")
+    ties: tuple[tuple[int, float], ...] = ()
+    refits: Refits | None = None
+
+    def with_numbers(self, numbers: Numbers) -> Sum:
+        """The same terms with other numbers."""
+        return replace(self, terms=tuple(with_number(self.terms, numbers.factor)), coefficients=numbers.coefficients)
 
     def with_components(self, new: Sequence[int]) -> Sum:
         """The same, with the components that are no functions of what was known before."""

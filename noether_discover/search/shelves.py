@@ -13,9 +13,10 @@ from .known import LAW, Sum, without_known
 from .libraries import Library
 from .material import Material
 from .pencils import Pencil, Sample, pencil, ranks_of, trust
+from .precision import refits
 from .snapping import snapped
 from .sparse import price, quotient, refitted, smallest
-from .terms import Term
+from .terms import Term, with_number
 
 Array = NDArray[np.float64]
 
@@ -141,11 +142,6 @@ def _softened(library: Library, m: Material) -> list[tuple[Term, ...]]:
     return [soft(s) for s in ways]
 
 
-def _with_number(terms: Sequence[Term], factor: float) -> list[Term]:
-    """The terms with the number inside them times a factor."""
-    return [replace(t, values=tuple(v * factor for v in t.values)) if t.values else t for t in terms]
-
-
 def _sharp(terms: list[Term], sample: Sample, m: Material) -> list[Term]:
     """The terms with the number inside them where their own sum has the least chi-square, near where it was."""
     if m.clean or not any(t.values for t in terms):
@@ -153,17 +149,17 @@ def _sharp(terms: list[Term], sample: Sample, m: Material) -> list[Term]:
     weight_N = weights(terms, sample, m)
 
     def least(log_factor: float) -> float:
-        p = pencil(_with_number(terms, float(np.exp(log_factor))), sample, weight_N=weight_N)
+        p = pencil(with_number(terms, float(np.exp(log_factor))), sample, weight_N=weight_N)
         return quotient(refitted(p.within, p.noise), p.within, p.noise) if p.usable_M.all() else HOPELESS
 
     found = scipy.optimize.minimize_scalar(least, bounds=(-NEAR, NEAR), method="bounded", options={"xatol": 1e-3})
-    return _with_number(terms, float(np.exp(found.x))) if found.fun < least(0.0) else terms
+    return with_number(terms, float(np.exp(found.x))) if found.fun < least(0.0) else terms
 
 
 def _is_settled(terms: list[Term], chi2: float, m: Material) -> bool:
     """Whether the data tell the number inside the terms from a larger one: of sqrt(v**2 + s) with a large s nothing is
     left but v**2."""
-    larger = _with_number(terms, LARGER)
+    larger = with_number(terms, LARGER)
     p = pencil(larger, m.train, weight_N=weights(terms, m.train, m))
     if not p.usable_M.all():
         return True
@@ -190,7 +186,8 @@ def stated(shelf: Shelf, support: NDArray[np.int64], m: Material) -> Sum:
 def final(law: Sum, m: Material) -> Sum:
     """A law with coefficients from all sequences; its figures stay those of the held-out ones."""
     found = _stated(list(law.terms), law.library, m, on_all=True)
-    return replace(law, terms=found.terms, coefficients=found.coefficients, free=found.free)
+    law = replace(law, terms=found.terms, coefficients=found.coefficients, free=found.free, ties=found.ties)
+    return law if m.clean else replace(law, refits=refits(law, m))
 
 
 def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
@@ -204,6 +201,8 @@ def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
     else:
         fitted = snapped(p.within, p.noise, p.scale_M, m.effective, exact=exact)
     c = fitted.coefficients
+    group_M = np.abs(fitted.merge_MG).argmax(axis=1)
+    ratio_M = fitted.merge_MG[np.arange(len(c)), group_M] / p.scale_M
     chance = float(np.sqrt(2.0 / m.effective))
     settled = m.clean or not any(t.values for t in terms) or _is_settled(terms, quotient(c, p.within, p.noise), m)
 
@@ -224,6 +223,7 @@ def _stated(terms: list[Term], name: str, m: Material, *, on_all: bool) -> Sum:
         score=price([term.complexity for term in terms], max(pooled, held / (1.0 + chance))),
         pooled=pooled,
         free=fitted.free,
+        ties=tuple((int(group_M[i]), float(ratio_M[i])) for i in order),
         informative=float(c @ h.total @ c / (c @ c)),
         settled=settled,
         trusted=1.0 if weight_N is None else float(weight_N.mean()),

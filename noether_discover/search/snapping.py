@@ -38,14 +38,19 @@ RISE = 4.0
 
 @dataclass(frozen=True)
 class Snapped:
-    """The coefficients after snapping, and in how many free numbers they are determined."""
+    """The coefficients [M] after snapping, their chi-square, and how they are made of the free numbers, [M, G]."""
 
     coefficients: Array
-    free: int
+    merge_MG: Array
     chi2: float
 
+    @property
+    def free(self) -> int:
+        """In how many numbers they are determined."""
+        return self.merge_MG.shape[1]
 
-def _least(within: Array, noise: Array, merge_MG: Array) -> tuple[Array, float]:
+
+def least(within: Array, noise: Array, merge_MG: Array) -> tuple[Array, float]:
     """Coefficients [G] of merged groups with the least chi-square, and that; infinite where groups cancel."""
     w, n = merge_MG.T @ within @ merge_MG, merge_MG.T @ noise @ merge_MG
     size = np.sqrt(np.diag(n).clip(0.0))
@@ -69,21 +74,21 @@ def snapped(within: Array, noise: Array, scale_M: Array, effective: float, *, ex
     Returns coefficients of the scaled features.
     """
     merge = np.diag(scale_M).astype(float)  # one column per group, of coefficients in the terms' own units
-    c, chi2 = _least(within, noise, merge)
+    c, chi2 = least(within, noise, merge)
     while merge.shape[1] > 1 and np.isfinite(chi2):
         step = None
         for _, g, h, ratio in _nearest(within, noise, merge, c, chi2, effective, exact):
             trial = merge.copy()
             trial[:, g] += ratio * trial[:, h]
             trial = np.delete(trial, h, axis=1)
-            coefficients, after = _least(within, noise, trial)
+            coefficients, after = least(within, noise, trial)
             if np.isfinite(after) and (exact or effective * np.log(max(after, 1e-12) / max(chi2, 1e-12)) < RISE):
                 step = trial, coefficients, after
                 break
         if step is None:
             break
         merge, c, chi2 = step
-    return Snapped(merge @ c, merge.shape[1], chi2)
+    return Snapped(merge @ c, merge, chi2)
 
 
 def _nearest(

@@ -15,19 +15,23 @@ from noether_dsl.formula import Formula, Valued, joined, parameter
 from noether_dsl.grammar import Grammar
 from noether_dsl.reading import dimension_of, parameter_dimensions
 from noether_dsl.text import parameter_names
+from numpy.typing import NDArray
 
 from .evidence import Evidence
 from .fitting import ratios, uncertainty
 from .independence import directions, independent_share
 from .judging import drift_of, reference_variance
 from .known import APPROXIMATE as NEARLY
-from .known import CONSTRAINT, LAW, Sum
+from .known import CONSTRAINT, LAW, Numbers, Sum
 from .laws import IMITATES, SAME_CLEAN, SAME_NOISY, Law, Parameter
+from .precision import standard_errors
 from .sums import Sums
 from .terms import Term
 from .verdicts import APPROXIMATE
 from .verdicts import CONSTRAINT as IS_CONSTRAINT
 from .verdicts import LAW as IS_LAW
+
+Array = NDArray[np.float64]
 
 WHOLE = -1
 """The number of a law that is a sum, and no row among the formulas that were searched."""
@@ -89,11 +93,12 @@ def _one_of(same: Law, law: Law, clean: bool) -> Law:
     return replace(shown, forms=tuple(forms), ratio_random=min(law.ratio_random, same.ratio_random), number=law.number)
 
 
-def as_formula(found: Sum, grammar: Grammar, component: int | None = 0) -> Valued:
+def as_formula(found: Sum, grammar: Grammar, component: int | None = 0, like: Sum | None = None) -> Valued:
     """A sum as a formula with numbers: the plainest term leads without a coefficient, +1 and -1 are signs where the
-    units allow it, a growth that all terms share stands once. component: of a vector law; None for the whole vector."""
+    units allow it, a growth that all terms share stands once. component: of a vector law; None for the whole vector.
+    like: the same sum with other numbers, by which all this is decided; itself for None."""
     growth, found = _growth_of(found)
-    whole = _as_formula(found, grammar, component)
+    whole = _as_formula(found, grammar, component, found if like is None else _growth_of(like)[1])
     return whole if growth is None else joined("mul", growth, whole)
 
 
@@ -111,19 +116,17 @@ def _growth_of(found: Sum) -> tuple[Valued | None, Sum]:
     return (first, values), replace(found, terms=terms)
 
 
-def _as_formula(found: Sum, grammar: Grammar, component: int | None) -> Valued:
-    pieces = [
-        (c, _scalar(term.formula, term.values, component))
-        for term, c in zip(found.terms, found.coefficients, strict=True)
-    ]
-    lead = _leading(found)
-    scale, whole = pieces[lead]
-    rest = [(c / scale, valued) for i, (c, valued) in enumerate(pieces) if i != lead]
-    for c, valued in sorted(rest, key=lambda pair: pair[0] < 0):
-        size = abs(c)
-        bare = abs(size - 1.0) < _SIMPLE and _dimension(valued[0], grammar) == _dimension(whole[0], grammar)
-        scaled = valued if bare else _times(size, valued)
-        whole = joined("sub" if c < 0 else "add", whole, scaled)
+def _as_formula(found: Sum, grammar: Grammar, component: int | None, like: Sum) -> Valued:
+    pieces = [_scalar(term.formula, term.values, component) for term in found.terms]
+    lead = _leading(like)
+    own, others = (np.array(one.coefficients) / one.coefficients[lead] for one in (found, like))
+    whole = pieces[lead]
+    for i in sorted((i for i in range(len(pieces)) if i != lead), key=lambda i: others[i] < 0):
+        sign = -1.0 if others[i] < 0 else 1.0
+        alike = _dimension(pieces[i][0], grammar) == _dimension(whole[0], grammar)
+        bare = abs(abs(others[i]) - 1.0) < _SIMPLE and alike
+        scaled = pieces[i] if bare else _times(float(sign * own[i]), pieces[i])
+        whole = joined("sub" if sign < 0 else "add", whole, scaled)
     return whole
 
 
@@ -162,7 +165,7 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
     formula, values = as_formula(found, grammar, component)
     noisy = not sums.clean and found.kind == LAW
     frame = evidence.whole_noise_frame if noisy or found.kind == CONSTRAINT else evidence.whole_frame
-    errors = uncertainty(formula, values, frame)
+    errors = uncertainty(formula, values, frame) if found.refits is None else _errors(found, component, grammar)
     dimensions = grammar.dimensions
     own = dimension_of(formula, dimensions, grammar.angle)
     units = parameter_dimensions(formula, dimensions, grammar.angle)
@@ -190,6 +193,19 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
         library=found.library,
         component_of=str(as_formula(found, grammar, None)[0]) if found.rank > 1 else "",
     )
+
+
+def _errors(found: Sum, component: int, grammar: Grammar) -> tuple[float, ...]:
+    """Standard errors of the formula's numbers: see `precision`."""
+    assert found.refits is not None
+
+    def numbers(refit: Numbers) -> Array:
+        return np.array(as_formula(found.with_numbers(refit), grammar, component, found)[1])
+
+    left_KP, measured_BP = (
+        np.array([numbers(n) for n in some]) for some in (found.refits.left_out, found.refits.measured)
+    )
+    return standard_errors(numbers(found.refits.whole), left_KP, measured_BP)
 
 
 def _reason(found: Sum) -> str:

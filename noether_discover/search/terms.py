@@ -6,7 +6,7 @@ Legend: M terms, N states, C components.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -36,6 +36,11 @@ class Term:
 
     def __str__(self) -> str:
         return str(self.formula)
+
+
+def with_number(terms: Sequence[Term], factor: float) -> list[Term]:
+    """The terms with the number inside them times a factor."""
+    return [replace(t, values=tuple(v * factor for v in t.values)) if t.values else t for t in terms]
 
 
 def power(base: str | Formula, exponent: int) -> Formula:

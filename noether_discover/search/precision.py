@@ -1,0 +1,123 @@
+"""How sure the numbers of a sum are, from its samples: leaving sequences out, and measuring again.
+
+A sum under noise has the coefficients of the least chi-square over denoised states. What they would have been
+
+    without one of the K sequences           shows how far chance moved them: the jackknife's variance,
+                                             (K - 1)/K times the sum of squares (Efron & Stein 1981)
+    from other measurements of the motions   shows by how much noise, and denoising, shifts them: the denoised states
+                                             are to their own replicas what the true ones are to them
+
+The standard error is the root of the sum of both squares. A number inside terms moves along a parabola through three
+values of it, and the coefficients with it.
+
+Legend: M terms, N samples, K sequences, B replicas, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .known import Numbers, Refits, Sum
+from .material import Material
+from .pencils import Sample, pencil, ranks_of, trust
+from .snapping import least
+from .terms import Term, Values, with_number
+
+Array = NDArray[np.float64]
+
+NEARBY = 0.03
+"""How far apart, in its logarithm, the values are at which a number inside terms is tried."""
+FARTHEST = 30.0
+"""Of these steps: beyond, the parabola says nothing."""
+
+
+@dataclass(frozen=True)
+class _Forms:
+    """Of some terms, summed up over samples: variance along each sequence, and what noise makes of it [K, M, M]; the
+    former in each replica [B, M, M]."""
+
+    within: Array
+    noise: Array
+    measured: Array
+
+
+def refits(law: Sum, m: Material) -> Refits:
+    """The numbers of a sum, its ratios fixed as they are, from other samples."""
+    terms = list(law.terms)
+    weights = [trust(terms, sample) for sample in (m.train, m.held)]
+    scale_M = pencil(terms, m.train, weight_N=weights[0]).scale_M
+    merge_MG = np.zeros((len(terms), 1 + max(group for group, _ in law.ties)))
+    for i, (group, ratio) in enumerate(law.ties):
+        merge_MG[i, group] = ratio * scale_M[i]
+    steps = (0.0, -NEARBY, NEARBY) if any(term.values for term in terms) else (0.0,)
+    forms = [_forms(with_number(terms, float(np.exp(step))), m, scale_M, weights) for step in steps]
+
+    def fitted(within: Callable[[_Forms], Array], noise: Callable[[_Forms], Array]) -> Numbers:
+        coefficients, heights = [], []
+        for form in forms:
+            c_G, chi2 = least(within(form), noise(form), merge_MG)
+            own_M = merge_MG @ c_G / scale_M
+            coefficients.append(own_M / own_M[0])
+            heights.append(np.log(max(chi2, 1e-300)))
+        if len(forms) == 1:
+            return Numbers(tuple(coefficients[0].tolist()))
+        slope, curvature = (heights[2] - heights[1]) / 2.0, heights[1] + heights[2] - 2.0 * heights[0]
+        x = float(np.clip(-slope / curvature, -FARTHEST, FARTHEST)) if curvature > 0 else np.copysign(FARTHEST, -slope)
+        moved = coefficients[0] + x * (coefficients[2] - coefficients[1]) / 2.0
+        return Numbers(tuple(moved.tolist()), float(np.exp(x * NEARBY)))
+
+    def all_noise(form: _Forms) -> Array:
+        return np.asarray(form.noise.sum(axis=0))
+
+    sequences, replicas = len(forms[0].within), len(forms[0].measured)
+    return Refits(
+        whole=fitted(lambda f: f.within.sum(axis=0), all_noise),
+        left_out=tuple(
+            fitted(lambda f, k=k: f.within.sum(axis=0) - f.within[k], lambda f, k=k: f.noise.sum(axis=0) - f.noise[k])
+            for k in range(sequences)
+        ),
+        measured=tuple(fitted(lambda f, b=b: f.measured[b], all_noise) for b in range(replicas)),
+    )
+
+
+def standard_errors(whole_P: Array, left_KP: Array, measured_BP: Array) -> tuple[float, ...]:
+    """Of each number; not finite where none of them determines it."""
+    number = len(left_KP)
+    variance_P = (number - 1) / number * ((left_KP - left_KP.mean(axis=0)) ** 2).sum(axis=0)
+    bias_P = measured_BP.mean(axis=0) - whole_P
+    return tuple(np.sqrt(variance_P + bias_P**2).tolist())
+
+
+def _forms(terms: Sequence[Term], m: Material, scale_M: Array, weights: Sequence[Array]) -> _Forms:
+    parts = [_of(terms, sample, scale_M, w) for sample, w in zip((m.train, m.held), weights, strict=True)]
+    return _Forms(
+        np.concatenate([p.within for p in parts]),
+        np.concatenate([p.noise for p in parts]),
+        np.asarray(sum(p.measured for p in parts)),
+    )
+
+
+def _of(terms: Sequence[Term], sample: Sample, scale_M: Array, weight_N: Array) -> _Forms:
+    freedom = float(weight_N.sum()) * (1.0 - len(sample.counts) / sample.size)
+    shape, rank = (len(sample.counts), len(terms), len(terms)), ranks_of(terms)
+    within, noise, measured = np.zeros(shape), np.zeros(shape), np.zeros((len(sample.replicas), *shape[1:]))
+
+    def by_sequence(f_MN: Array) -> Array:
+        products = f_MN[:, None] * f_MN[None]
+        return np.add.reduceat(products, sample.starts, axis=-1).transpose(2, 0, 1) / freedom / rank
+
+    def values(of: Values, component: int) -> Array:
+        return np.nan_to_num(of.of(terms, component) / scale_M[:, None])
+
+    for c in range(rank):
+        f_MN = values(sample.values, c)
+        within += by_sequence(sample.centred(f_MN, weight_N))
+        for b, replica in enumerate(sample.replicas):
+            other_MN = values(replica, c)
+            measured[b] += by_sequence(sample.centred(other_MN, weight_N)).sum(axis=0)
+            noise += by_sequence(sample.centred(other_MN - f_MN, weight_N)) / len(sample.replicas)
+    return _Forms(within, noise, measured)
