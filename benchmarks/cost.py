@@ -4,7 +4,7 @@
 Fresh processes, wall time and resident memory of all of them. Cost against samples and trajectories is fitted by a
 power (log-log), that against nodes and columns by an exponential; intervals are bootstrap over the measured points.
 The runs within --memory are long (raw, 9 nodes: 1.35 million formulas, an hour or more); without --large they are left
-out, and those of the last record stay.
+out, and those of the last record stay. With --large --keep the points of the last record stay.
 
     python benchmarks/cost.py [--large] [--repeats 3]
 """
@@ -166,18 +166,21 @@ def main() -> None:
     """Measure, print, record."""
     parsing = argparse.ArgumentParser()
     parsing.add_argument("--large", nargs="?", const="all", help="also the runs under --memory; or one of them by name")
+    parsing.add_argument("--keep", action="store_true", help="measure no cost against nodes, columns and rows anew")
     parsing.add_argument("--repeats", type=int, default=3)
     chosen = parsing.parse_args()
     folder = record.folder("cost")
     rows: list[dict[str, Any]] = []
     last = folder / "cost.json"
-    most = json.loads(last.read_text(encoding="utf-8"))["large"] if last.exists() else {}
+    before = json.loads(last.read_text(encoding="utf-8")) if last.exists() else {"large": {}, "rows": []}
+    most = before["large"]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         written = writer(place)
         if chosen.large:
             most |= large(place, list(LARGE) if chosen.large == "all" else [chosen.large])
-        for axis, points in cases(place).items():
+        rows += before["rows"] if chosen.keep else []
+        for axis, points in {} if chosen.keep else cases(place).items():
             for value, words in points:
                 runs = [measured.run(*words, "--json") for _ in range(chosen.repeats)]
                 best = min(runs, key=lambda run: run["seconds"])

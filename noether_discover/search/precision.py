@@ -7,8 +7,9 @@ A sum under noise has the coefficients of the least chi-square over denoised sta
     from other measurements of the motions   shows by how much noise, and denoising, shifts them: the denoised states
                                              are to their own replicas what the true ones are to them
 
-The standard error is the root of the sum of both squares. A number inside terms moves along a parabola through three
-values of it, and the coefficients with it.
+The standard error is the root of the sum of both squares. Coefficients that were found alike stay so; what was made a
+simple ratio otherwise is fitted freely, and its distance from that fit counts like a shift. A number inside terms moves
+along a parabola through three values of it, and the coefficients with it.
 
 Legend: M terms, N samples, K sequences, B replicas, P parameters.
 """
@@ -46,13 +47,11 @@ class _Forms:
 
 
 def refits(law: Sum, m: Material) -> Refits:
-    """The numbers of a sum, its ratios fixed as they are, from other samples."""
+    """The numbers of a sum from other samples."""
     terms = list(law.terms)
     weights = [trust(terms, sample) for sample in (m.train, m.held)]
     scale_M = pencil(terms, m.train, weight_N=weights[0]).scale_M
-    merge_MG = np.zeros((len(terms), 1 + max(group for group, _ in law.ties)))
-    for i, (group, ratio) in enumerate(law.ties):
-        merge_MG[i, group] = ratio * scale_M[i]
+    merge_MG = _alike(law) * scale_M[:, None]
     steps = (0.0, -NEARBY, NEARBY) if any(term.values for term in terms) else (0.0,)
     forms = [_forms(with_number(terms, float(np.exp(step))), m, scale_M, weights) for step in steps]
 
@@ -84,12 +83,24 @@ def refits(law: Sum, m: Material) -> Refits:
     )
 
 
-def standard_errors(whole_P: Array, left_KP: Array, measured_BP: Array) -> tuple[float, ...]:
-    """Of each number; not finite where none of them determines it."""
+def _alike(law: Sum) -> Array:
+    """Of which terms the coefficients are one number up to their sign, [M, G]. Other ratios that were made simple are
+    fitted again: that 3 was taken for 2.9 makes it no surer."""
+    rows: list[tuple[int, float]] = []
+    signs = np.zeros((len(law.terms), len(law.terms)))
+    for i, (group, ratio) in enumerate(law.ties):
+        same = (group, abs(ratio))
+        rows += [same] if same not in rows else []
+        signs[i, rows.index(same)] = np.sign(ratio)
+    return signs[:, : len(rows)]
+
+
+def standard_errors(stated_P: Array, whole_P: Array, left_KP: Array, measured_BP: Array) -> tuple[float, ...]:
+    """Of the numbers that are stated, beside those of the free fit; not finite where nothing determines them."""
     number = len(left_KP)
     variance_P = (number - 1) / number * ((left_KP - left_KP.mean(axis=0)) ** 2).sum(axis=0)
-    bias_P = measured_BP.mean(axis=0) - whole_P
-    return tuple(np.sqrt(variance_P + bias_P**2).tolist())
+    shift_P, away_P = measured_BP.mean(axis=0) - whole_P, stated_P - whole_P
+    return tuple(np.sqrt(variance_P + shift_P**2 + away_P**2).tolist())
 
 
 def _forms(terms: Sequence[Term], m: Material, scale_M: Array, weights: Sequence[Array]) -> _Forms:

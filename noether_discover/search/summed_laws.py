@@ -165,7 +165,7 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
     formula, values = as_formula(found, grammar, component)
     noisy = not sums.clean and found.kind == LAW
     frame = evidence.whole_noise_frame if noisy or found.kind == CONSTRAINT else evidence.whole_frame
-    errors = uncertainty(formula, values, frame) if found.refits is None else _errors(found, component, grammar)
+    errors = uncertainty(formula, values, frame) if found.refits is None else _errors(found, values, component, grammar)
     dimensions = grammar.dimensions
     own = dimension_of(formula, dimensions, grammar.angle)
     units = parameter_dimensions(formula, dimensions, grammar.angle)
@@ -195,7 +195,7 @@ def _law(found: Sum, component: int, sums: Sums, grammar: Grammar, evidence: Evi
     )
 
 
-def _errors(found: Sum, component: int, grammar: Grammar) -> tuple[float, ...]:
+def _errors(found: Sum, values: tuple[float, ...], component: int, grammar: Grammar) -> tuple[float, ...]:
     """Standard errors of the formula's numbers: see `precision`."""
     assert found.refits is not None
 
@@ -205,7 +205,7 @@ def _errors(found: Sum, component: int, grammar: Grammar) -> tuple[float, ...]:
     left_KP, measured_BP = (
         np.array([numbers(n) for n in some]) for some in (found.refits.left_out, found.refits.measured)
     )
-    return standard_errors(numbers(found.refits.whole), left_KP, measured_BP)
+    return standard_errors(np.array(values), numbers(found.refits.whole), left_KP, measured_BP)
 
 
 def _reason(found: Sum) -> str:
