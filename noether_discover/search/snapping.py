@@ -4,6 +4,10 @@ Under noise the fitted coefficients of p1^2, p2^2 and p3^2 differ by a few per c
 Terms are merged into groups with fixed ratios, the simplest fractions first, as long as the chi-square of the whole
 does not rise by more than chance explains. What the data determine is then one number per group, and that the better.
 
+A fraction must be likelier than a number that happens to be near it: with a standard error of 20 % there is always one
+near. The odds are those of Bayes: the density of the fit at the fraction over that of a number of any size (even in the
+logarithm over two decades), times how much likelier 1 is than 2, and 2 than 3, before anything was measured.
+
 Legend: M terms, G groups.
 """
 
@@ -30,8 +34,10 @@ FRACTIONS: tuple[tuple[float, float], ...] = tuple(
 )
 """Ratios that coefficients are snapped to, and how far from simple each one is."""
 
-NEAR = 2.0
-"""A ratio is snapped when it is within so many standard errors of the fraction."""
+LOG_RANGE = float(np.log(100.0))
+"""Of a ratio that is no fraction: even in its logarithm over so much."""
+LOG_ODDS = -np.log(4.0)
+"""Of a fraction for every unit of its price, before anything was measured; those of 1 are even."""
 RISE = 4.0
 """By how much the log-likelihood ratio (twice) may rise with every merge: 5 % of true ratios exceed it by chance."""
 
@@ -91,6 +97,13 @@ def snapped(within: Array, noise: Array, scale_M: Array, effective: float, *, ex
     return Snapped(merge @ c, merge, chi2)
 
 
+def _log_odds(away: float, error: float, ratio: float, price: float) -> float:
+    """Of a fraction so far from a ratio with this standard error, against a number that is none."""
+    error = max(error, 1e-300)
+    density = -0.5 * (away / error) ** 2 - np.log(np.sqrt(2.0 * np.pi) * error)
+    return float(density + np.log(ratio * LOG_RANGE) + price * LOG_ODDS)
+
+
 def _nearest(
     within: Array, noise: Array, merge_MG: Array, c: Array, chi2: float, effective: float, exact: float
 ) -> list[tuple[float, int, int, float]]:
@@ -112,14 +125,13 @@ def _nearest(
                 continue
             ratio = c[h] / c[g]
             error = float(np.sqrt(max(covariance[k, k], 0.0))) / abs(c[g])
-            if not exact and error > 0.25 * abs(ratio):
-                continue  # anything would be near
             for value, price in FRACTIONS:
                 target = np.copysign(value, ratio)
                 away = abs(ratio - target)
-                if away <= (exact * value if exact else NEAR * error):
-                    found.append(
-                        (price + 0.3 * (away / error if error > 0 and not exact else 0.0), g, h, float(target))
-                    )
+                if exact:
+                    if away <= exact * value:
+                        found.append((price, g, h, float(target)))
+                elif _log_odds(away, error, abs(ratio), price) > 0.0:
+                    found.append((price + 0.3 * away / max(error, 1e-300), g, h, float(target)))
     found.sort()
     return found[:6]
