@@ -33,6 +33,7 @@ benchmarks: .venv/.develops
 	$(BIN)/python benchmarks/fresh_systems.py
 	$(BIN)/python benchmarks/no_false_laws.py
 	$(BIN)/python benchmarks/data_needed.py
+	$(BIN)/python benchmarks/errors_of_coefficients.py
 	$(BIN)/python benchmarks/baselines_of_laws.py
 	$(BIN)/python benchmarks/cost.py --large
 	$(BIN)/python benchmarks/many_rows.py
