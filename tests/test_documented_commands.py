@@ -24,7 +24,7 @@ from noether_discover.data.writing import write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"README.md", "prediction.md", "tutorial.md"}
+SLOW = {"README.md", "prediction.md", "report.md", "tutorial.md"}
 """Pages that train networks."""
 _BLOCK = re.compile(
     r"(?P<before><!-- not run: (?P<why>[^>]+) -->\s*)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S

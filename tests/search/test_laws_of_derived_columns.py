@@ -103,7 +103,7 @@ def test_a_growing_exponential_of_the_time_undoes_a_drag(noise: float) -> None:
     assert second["parameters"][0]["unit"] == "s^(-1)"
 
 
-@pytest.mark.parametrize("system", ["van_der_pol", "lorenz"])
+@pytest.mark.parametrize("system", ["van_der_pol", pytest.param("lorenz", marks=pytest.mark.slow)])
 def test_the_time_makes_no_law_of_a_motion_without_one(system: str) -> None:
     answer = found(simulate(system, seed=0), with_time=True, max_nodes=5)
     assert answer.laws == ()

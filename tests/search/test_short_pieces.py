@@ -15,7 +15,7 @@ from noether_discover.stages import Settings, grammar_of
 
 
 @pytest.mark.parametrize(
-    ("system", "seed"), [("duffing_forced", 251), pytest.param("robertson", 211, marks=pytest.mark.slow)]
+    ("system", "seed"), [pytest.param("duffing_forced", 251, marks=pytest.mark.slow), ("robertson", 211)]
 )
 def test_slopes_that_fitted_numbers_turn_are_no_law(system: str, seed: int) -> None:
     """Every one of these had such a sum that noise explained: x - a*s*v - b*c*v, (A - C)^2 - a*A^2."""

@@ -88,9 +88,8 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(
     assert tables(run) == tables(tmp_path / "whole.noether")
 
 
-@pytest.mark.parametrize(
-    ("how", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_finishes_what_is_under_way(
     start: Start, done: Done, here: Done, tmp_path: Path, pendulum_csv: Path, how: int, code: int
 ) -> None:

@@ -25,7 +25,7 @@ main()
 @pytest.mark.parametrize(
     "words",
     [
-        "discover pendulum.csv --max-nodes 7 --steps 60 --epochs 5 --jobs 1 -o run.noether --latex table.tex",
+        "discover pendulum.csv --max-nodes 5 --steps 60 --epochs 5 --jobs 1 -o run.noether --latex table.tex",
         pytest.param("discover pendulum.csv --max-nodes 9 --no-rank --jobs 2 -o run.noether", marks=pytest.mark.slow),
     ],
 )
