@@ -11,12 +11,12 @@ The standard error is the root of the sum of both squares. Coefficients that wer
 simple ratio otherwise is fitted freely, and its distance from that fit counts like a shift. A number inside terms moves
 along a parabola through three values of it, and the coefficients with it.
 
-Legend: M terms, N samples, K sequences, B replicas, P parameters.
+Legend: M terms, G groups, N samples, K sequences, B replicas, S values of a number inside, P parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,32 +55,37 @@ def refits(law: Sum, m: Material) -> Refits:
     steps = (0.0, -NEARBY, NEARBY) if any(term.values for term in terms) else (0.0,)
     forms = [_forms(with_number(terms, float(np.exp(step))), m, scale_M, weights) for step in steps]
 
-    def fitted(within: Callable[[_Forms], Array], noise: Callable[[_Forms], Array]) -> Numbers:
-        coefficients, heights = [], []
-        for form in forms:
-            c_G, chi2 = least(within(form), noise(form), merge_MG)
-            own_M = merge_MG @ c_G / scale_M
-            coefficients.append(own_M / own_M[0])
-            heights.append(np.log(max(chi2, 1e-300)))
-        if len(forms) == 1:
-            return Numbers(tuple(coefficients[0].tolist()))
-        slope, curvature = (heights[2] - heights[1]) / 2.0, heights[1] + heights[2] - 2.0 * heights[0]
-        x = float(np.clip(-slope / curvature, -FARTHEST, FARTHEST)) if curvature > 0 else np.copysign(FARTHEST, -slope)
-        moved = coefficients[0] + x * (coefficients[2] - coefficients[1]) / 2.0
-        return Numbers(tuple(moved.tolist()), float(np.exp(x * NEARBY)))
-
-    def all_noise(form: _Forms) -> Array:
-        return np.asarray(form.noise.sum(axis=0))
-
-    sequences, replicas = len(forms[0].within), len(forms[0].measured)
-    return Refits(
-        whole=fitted(lambda f: f.within.sum(axis=0), all_noise),
-        left_out=tuple(
-            fitted(lambda f, k=k: f.within.sum(axis=0) - f.within[k], lambda f, k=k: f.noise.sum(axis=0) - f.noise[k])
-            for k in range(sequences)
-        ),
-        measured=tuple(fitted(lambda f, b=b: f.measured[b], all_noise) for b in range(replicas)),
+    within_SKMM, noise_SKMM, measured_SBMM = (
+        np.stack([getattr(form, name) for form in forms]) for name in ("within", "noise", "measured")
     )
+    within_SMM, noise_SMM = within_SKMM.sum(axis=1), noise_SKMM.sum(axis=1)
+
+    def fitted(w_SMM: Array, n_SMM: Array) -> Numbers:
+        return _fitted(w_SMM, n_SMM, merge_MG, scale_M)
+
+    return Refits(
+        whole=fitted(within_SMM, noise_SMM),
+        left_out=tuple(
+            fitted(within_SMM - within_SKMM[:, k], noise_SMM - noise_SKMM[:, k]) for k in range(within_SKMM.shape[1])
+        ),
+        measured=tuple(fitted(measured_SBMM[:, b], noise_SMM) for b in range(measured_SBMM.shape[1])),
+    )
+
+
+def _fitted(within_SMM: Array, noise_SMM: Array, merge_MG: Array, scale_M: Array) -> Numbers:
+    """The numbers of the least chi-square; of three values inside the terms that of the parabola through them."""
+    coefficients, heights = [], []
+    for within, noise in zip(within_SMM, noise_SMM, strict=True):
+        c_G, chi2 = least(within, noise, merge_MG)
+        own_M = merge_MG @ c_G / scale_M
+        coefficients.append(own_M / own_M[0])
+        heights.append(np.log(max(chi2, 1e-300)))
+    if len(heights) == 1:
+        return Numbers(tuple(coefficients[0].tolist()))
+    slope, curvature = (heights[2] - heights[1]) / 2.0, heights[1] + heights[2] - 2.0 * heights[0]
+    x = float(np.clip(-slope / curvature, -FARTHEST, FARTHEST)) if curvature > 0 else np.copysign(FARTHEST, -slope)
+    moved = coefficients[0] + x * (coefficients[2] - coefficients[1]) / 2.0
+    return Numbers(tuple(moved.tolist()), float(np.exp(x * NEARBY)))
 
 
 def _alike(law: Sum) -> Array:
