@@ -249,6 +249,8 @@ def _final(formula: Formula, j: Judgement, evidence: Evidence, limit: float) -> 
     flat = not directions(formula, j.parameters, evidence.sequences).any()
     if verdict in (LAW, APPROXIMATE) and (alone or flat):  # with one column that moves nothing can cancel
         verdict, reason = TRIVIAL, OF_CONSTANTS
+    if verdict == LAW and len(formula.inputs) == 1:
+        verdict, reason = NOT_CONSERVED, "a column alone is conserved where it is found constant, and this one is not"
     return replace(j, verdict=verdict, reason=reason)
 
 
