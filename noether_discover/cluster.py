@@ -6,6 +6,7 @@ What is common to a step's pieces (data, grammar) travels once per worker; from 
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -14,8 +15,16 @@ from typing import Any
 
 from .errors import WorkError
 
+ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
+"""Of a scheduler, as `dask scheduler` prints it."""
 WAIT = 10.0
 """Seconds after which a scheduler or its workers are taken for absent."""
+
+
+def is_address(words: str) -> bool:
+    """Whether a scheduler can be there."""
+    found = ADDRESS.fullmatch(words)
+    return found is not None and int(found[3]) < 2**16
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from noether_dsl.operators import DEFAULT_OPERATORS, nearest
 from noether_dsl.text import parse_sentence
 from noether_dsl.units import UnitError, read_unit
 
+from .cluster import is_address
 from .data.derived import lacks_velocities
 from .data.trajectories import FEWEST_SAMPLES, Trajectories
 from .errors import OptionError, shortened
@@ -120,6 +121,11 @@ class Settings:
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')} {getattr(self, name)}"
                 raise OptionError(f"{option} cannot be used; it is {least} or more")
+        if self.cluster is not None and not is_address(self.cluster):
+            raise OptionError(
+                f"--cluster {shortened(self.cluster)} is no address of a scheduler; write it as `dask scheduler` "
+                "prints it, tcp://host:8786"
+            )
         if self.seed >= 2**32:
             raise OptionError(f"--seed {shortened(str(self.seed))} cannot be used; it is below {2**32:,}")
         if self.window is not None and self.window != 0 and self.window < FEWEST_SAMPLES:
@@ -128,7 +134,7 @@ class Settings:
             object.__setattr__(self, "form", "raw")
 
     WITHOUT_EFFECT: ClassVar = frozenset({"jobs", "cluster", "memory"})
-    """What changes nothing but the time."""
+    """What changes nothing but the time. It is not kept, nor believed of a file: the user names the scheduler."""
 
     @property
     def allowed(self) -> Memory:
@@ -136,14 +142,14 @@ class Settings:
         return Memory(None if self.memory is None else read_size(self.memory))
 
     def plain(self) -> dict[str, Any]:
-        """As JSON-able data."""
+        """What has an effect, as JSON-able data."""
         facts: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        return facts
+        return {name: value for name, value in facts.items() if name not in self.WITHOUT_EFFECT}
 
     @classmethod
     def from_plain(cls, facts: dict[str, Any]) -> Settings:
         """Back from `plain`."""
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls)} - cls.WITHOUT_EFFECT
         facts = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k in known}
         return cls(**facts)
 

@@ -18,6 +18,8 @@ from .reading import ReadOptions, Survey, listed, so_many_rows, so_many_times
 from .roles import Roles, headers_of
 from .trajectories import FEWEST_SAMPLES, Array
 
+LARGEST = 1e60
+"""Of a value, and one over it the least of a column's largest: fourth powers of what lies between are numbers."""
 _SHOWN = 5  # of many alike problems, so many are spelled out
 
 
@@ -234,4 +236,22 @@ def look_for_constants(origin: str, pieces: Sequence[Piece], roles: Roles, found
     high = np.max([piece.numbers[:, :D].max(axis=0) for piece in pieces], axis=0)
     for name, a, b in zip(roles.inputs, low, high, strict=True):
         if a == b:
-            found.problem(f'{origin}: column "{name}" never changes (always {a:g}). Leave it out with --inputs.')
+            digits = " to 16 digits" if abs(a) >= 2**53 else ""
+            found.problem(
+                f'{origin}: column "{name}" never changes{digits} (always {a:g}). Leave it out with --inputs.'
+            )
+
+
+def look_at_sizes(origin: str, pieces: Sequence[Piece], roles: Roles, found: Survey) -> None:
+    """Columns whose powers no computer holds, and times likewise."""
+    D = len(roles.inputs)
+    sizes = np.max([np.abs(piece.numbers[:, :D]).max(axis=0) for piece in pieces], axis=0).tolist()
+    named = [(f'column "{name}"', "values of", size) for name, size in zip(roles.inputs, sizes, strict=True)]
+    spans = [float(piece.times[-1] - piece.times[0]) for piece in pieces]
+    named += [("the time", "trajectories of", span) for span in (min(spans), max(spans))]
+    for what, of, size in dict.fromkeys(named):
+        if size > 0 and not 1 / LARGEST <= size <= LARGEST:
+            found.problem(
+                f"{origin}: {what} has {of} {size:.0e}, of which nothing can be computed. Give it in a unit in which "
+                f"they are between {1 / LARGEST:.0e} and {LARGEST:.0e}."
+            )

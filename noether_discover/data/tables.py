@@ -32,7 +32,7 @@ from .cells import Table
 from .derived import derived_notes, with_derived
 from .groups import vectors_of
 from .headers import distinct, symbols_of
-from .pieces import Piece, drop_short, each_row, lengthened, look_for_constants, pieces_of
+from .pieces import Piece, drop_short, each_row, lengthened, look_at_sizes, look_for_constants, pieces_of
 from .reading import USUAL, ReadOptions, Survey, so_many_times
 from .roles import Roles, agrees, roles_of, units_of
 from .sources import Frame, open_table
@@ -122,6 +122,7 @@ def _understand(tables: Sequence[Table], options: ReadOptions, found: Survey) ->
         drop_short(origin, pieces, roles, found)
         if pieces:
             look_for_constants(origin, pieces, roles, found)
+            look_at_sizes(origin, pieces, roles, found)
     if found.problems:
         return
     try:

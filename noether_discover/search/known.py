@@ -239,7 +239,7 @@ def without_known(
 def _products(known: Sequence[Sum], train: Sample, rank: int) -> Array | None:
     """Laws, and products of two and three of them; of vectors, those by numbers. [G, C, N]"""
     laws = [s for s in known if s.kind != CONSTRAINT]
-    numbers = [s.at(train.values, c) for s in laws for c in range(s.rank)]
+    numbers = [_of_size_one(s.at(train.values, c)) for s in laws for c in range(s.rank)]
     if rank > 1:
         own = [np.stack([s.at(train.values, c) for c in range(rank)]) for s in laws if s.rank == rank]
         whole = own + [number * vector for number in numbers for vector in own]
@@ -250,12 +250,17 @@ def _products(known: Sequence[Sum], train: Sample, rank: int) -> Array | None:
     return np.stack(found)[:, None] if found else None
 
 
+def _of_size_one(x_N: Array) -> Array:
+    """By its largest: products of three stay numbers, whatever the units."""
+    return np.asarray(x_N / np.abs(x_N).max().clip(1e-300))
+
+
 def _multiples(known: Sequence[Sum], train: Sample, shuffled: Sample, symbols: Sequence[str]) -> Array | None:
     """What a constraint is zero of, times products of up to two columns, off the data. [G, 1, N]"""
     found: list[Array] = []
     for s in known:
         if s.kind == CONSTRAINT:
-            zero_N = s.at(shuffled.values) - float(np.mean(s.at(train.values)))
+            zero_N = _of_size_one(s.at(shuffled.values) - float(np.mean(s.at(train.values))))
             found += [zero_N, *(zero_N * shuffled.values.of(monomials(tuple(symbols), 2)))]
     return np.stack(found)[:, None] if found else None
 
@@ -271,7 +276,7 @@ def _expressed(g_GCN: Array, sample: Sample, terms: Sequence[Term], scale_M: Arr
         return (some - some.mean(axis=2, keepdims=True)).reshape(len(some), -1)
 
     f = flat(np.stack([sample.values.of(terms, c) for c in range(rank)], axis=1) / scale_M[:, None, None])
-    g = flat(g_GCN)
+    g = flat(g_GCN / np.abs(g_GCN).max(axis=(1, 2), keepdims=True).clip(1e-300))
     g = g / np.sqrt((g**2).mean(axis=1, keepdims=True)).clip(1e-300)
     solution, *_ = np.linalg.lstsq(f.T, g.T, rcond=1e-11)
     off = np.sqrt(np.mean((f.T @ solution - g.T) ** 2, axis=0))

@@ -26,7 +26,7 @@ from .terms import Term, Values
 
 Array = NDArray[np.float64]
 
-LARGEST = 1e60
+LARGEST = 1e150
 """Of a term: beyond, sums of squares are not finite."""
 HEAVY = 0.03
 """A term whose quartiles lie closer than this share of its deviation is ruled by few samples, and not used."""

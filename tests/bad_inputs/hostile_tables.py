@@ -30,6 +30,11 @@ def column(*cells: str) -> str:
     return "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n"
 
 
+def counted(form: str) -> str:
+    """Rows that are made of their number."""
+    return "\n".join([HEADER, *(form.format(i) for i in range(60))]) + "\n"
+
+
 def dated(form: str) -> str:
     """The good table with days in place of seconds."""
     rows = [",".join([form.format(i % 28 + 1), *row.split(",")[1:]]) for i, row in enumerate(ROWS)]
@@ -88,6 +93,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "complex numbers": (column("0", "1+2j"), 'row 3: "1+2j" is not a number'),
     "fullwidth letters": (column("0", "ｎａｎ"), "is not a number"),
     "a quadrillion digits to come": (column("0", "1e" + "9" * 1000), 'column "q" row 3'),
+    "a value that nothing can be computed of": (with_row(9, "0.7,1e308,2"), 'column "q" has values of 1e+308'),
+    "values without size": (counted("{0},{0}e-200,{0}.5"), "has values of"),
+    "a time without length": (counted("{0}e-300,{0},{0}.5"), "the time has trajectories of"),
+    "a time without end": (counted("{0}e300,{0},{0}.5"), "the time has trajectories of"),
     # time
     "time stands still": ("\n".join([HEADER, *(f"1,{i},{i * i}" for i in range(9))]), "time repeats 1"),
     "time runs backwards": ("\n".join([HEADER, *reversed(ROWS)]), "time goes back from 5.9 to 5.8"),

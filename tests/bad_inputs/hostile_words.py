@@ -92,7 +92,7 @@ LINES: dict[str, str] = {
     "discover good.csv --epochs -1": "--epochs -1 cannot be used; it is 1 or more",
     "discover good.csv --keep -1": "--keep -1 cannot be used; it is 0 or more",
     "discover good.csv --window 999999999": "use a smaller --window or more data",
-    "discover good.csv --cluster nowhere": "no scheduler answers there",
+    "discover good.csv --cluster tcp://127.0.0.1:1": "no scheduler answers there",
     "discover good.csv --parameter-units 'm**10**10'": "--parameter-units: unknown unit",
     "discover good.csv --operators 'add;import os'": "there is no operator",
     "discover good.csv --resume": "name it with -o RUN.noether",
@@ -115,6 +115,9 @@ LINES: dict[str, str] = {
     "video study nowhere --steps '__import__(1)'": "numbers of inner steps",
     f"video train pendulum_small -o run --set seed={'9' * 5000}": "--set seed: the value is too long to be read",
     f"video train pendulum_small -o run --set data.test={'[' * 5000}": "--set data.test: the value is too long",
+    "discover good.csv --cluster nowhere": "--cluster nowhere is no address of a scheduler",
+    "discover good.csv --cluster http://there:80": "is no address of a scheduler",
+    "discover good.csv --cluster tcp://127.0.0.1:99999999": "is no address of a scheduler",
     f"discover {'x' * 5000}.csv": "cannot be opened (File name too long)",
 }  # fmt: skip
 """Whole command lines."""

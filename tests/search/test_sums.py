@@ -195,6 +195,14 @@ def test_columns_in_other_units_have_the_same_law(noise: float) -> None:
     assert b["cos(q)"] / b["p**2"] == pytest.approx(250.0**2 * a["cos(q)"] / a["p**2"], rel=1e-6 + 0.2 * noise)
 
 
+@pytest.mark.parametrize("factor", [1e30, 1e59, 1e-34, 1e-59])
+def test_the_momentum_of_a_planet_and_that_of_an_electron_are_numbers_like_others(factor: float) -> None:
+    data = data_of("spring")
+    other = replace(data, states=tuple(x * factor for x in data.states), given_derivatives=None)
+    (law,) = summed(gather(other)).of_kind(LAW)
+    assert set(coefficients(law)) == {"q**2", "p**2"}
+
+
 @pytest.mark.parametrize("noise", [0.0, pytest.param(0.02, marks=pytest.mark.slow)])
 def test_columns_in_another_order_have_the_same_laws(noise: float) -> None:
     data = data_of("euler_top", noise)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,25 @@ def test_no_socket_is_opened(tmp_path: Path, pendulum_csv: Path, words: str) -> 
         found = done(line)
         assert found.returncode == 0, found.stderr
         assert "PermissionError" not in found.stderr
+
+
+def test_a_run_file_names_no_scheduler(tmp_path: Path, pendulum_csv: Path) -> None:
+    """Whoever can write a run file must not choose where it is computed: a scheduler's workers run code."""
+    run, words = tmp_path / "run.noether", [sys.executable, "-c", PROGRAM]
+    begun = subprocess.run(
+        [*words, "discover", "pendulum.csv", "--no-rank", "--max-nodes", "3", "--jobs", "1", "-o", run],
+        cwd=tmp_path, text=True, capture_output=True,
+    )  # fmt: skip
+    assert begun.returncode == 0, begun.stderr
+    database = sqlite3.connect(run)
+    ((settings,),) = database.execute("SELECT value FROM facts WHERE name = 'settings'")
+    assert not {"cluster", "jobs", "memory"} & set(json.loads(settings))
+    evil = json.dumps({**json.loads(settings), "cluster": "tcp://127.0.0.1:9", "jobs": 10_000, "memory": "1MB"})
+    database.execute("UPDATE facts SET value = ? WHERE name = 'settings'", (evil,))
+    database.commit()
+    database.close()
+    again = subprocess.run([*words, "fit", run, "--jobs", "1", "--quiet"], cwd=tmp_path, text=True, capture_output=True)
+    assert (again.returncode, again.stderr) == (0, ""), again.stderr
 
 
 def test_the_check_notices_a_socket() -> None:
