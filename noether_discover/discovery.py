@@ -132,7 +132,7 @@ def run_stages(
         clock.lap("save")
         if not file.has("fit"):
             evidence = _fit(file, trajectories, evidence, settings, enumeration, clock, progress, stop, resume=True)
-        elif file.fact("window") != evidence.window:
+        elif file.window() != evidence.window:
             evidence = _as_the_fit_judged(file, trajectories, settings)
         if rank and not file.has("rank"):
             _rank(file, evidence, settings, clock, progress, stop, resume=True)
@@ -195,7 +195,7 @@ def _fit(
 
 def _as_the_fit_judged(file: RunFile, trajectories: Trajectories, settings: Settings) -> Evidence:
     """The evidence of a fit that is finished: windows that it chose itself, or whole trajectories."""
-    return gathered(trajectories, replace(settings, window=file.fact("window") or 0))
+    return gathered(trajectories, replace(settings, window=file.window() or 0))
 
 
 def _rank(

@@ -246,7 +246,7 @@ def load(path: str | Path) -> Discovery:
 
 def read_back(file: RunFile, trajectories: Trajectories) -> Discovery:
     """The discovery in a run file that is open."""
-    counts, nodes, settings = file.counts(), file.fact("nodes"), file.settings()
+    counts, nodes, settings = file.counts(), file.nodes(), file.settings()
     what = {
         "formulas": sum(raw for n, raw, _ in counts if n <= nodes),
         "classes": sum(searched_ for _, _, searched_ in counts),

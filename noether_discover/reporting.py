@@ -119,7 +119,7 @@ def _of_a_law(run: str | Path, material: Material, kind: str, law: int | None) -
 def _read(run: str | Path, data: Data | None) -> tuple[Material, Whence]:
     found = load(run)
     with RunFile(run) as file:
-        own, settings, window = file.read_data(), file.settings(), file.fact("window")
+        own, settings, window = file.read_data(), file.settings(), file.window()
         digest, reading = file.fact("data_digest"), file.reading()
         judged, counts, reasons, provenance = file.judged(), file.counts(), file.reasons(), file.provenance()
     drawn, same = own, True

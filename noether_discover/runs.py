@@ -27,6 +27,7 @@ import os
 import platform
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -69,6 +70,13 @@ _TABLES = {
     "rank": {"ranking": "position INTEGER PRIMARY KEY, row TEXT NOT NULL"},
 }
 STAGES = tuple(_TABLES)
+_NEW = (
+    f"PRAGMA application_id = {MARK}",
+    f"PRAGMA user_version = {VERSION}",
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL)",
+    "CREATE TABLE pieces (step TEXT, number INTEGER, result TEXT NOT NULL, PRIMARY KEY (step, number))",
+)
 FORMULAS_AT_ONCE = 50_000
 """Formulas that are committed together."""
 
@@ -92,32 +100,40 @@ class RunFile:
         if self.path.exists():
             _check_ours(self.path, replacing=create)
         try:
-            if create and self.path.exists():
-                self._db = _connected(self.path)
-                self._hold()
-                self._db.close()
-            for leftover in (self.path, *self._companions()) if create else ():
-                leftover.unlink(missing_ok=True)
-            self._release()
-            self._db = _connected(self.path)
             if create:
                 self._begin()
+            self._db = _connected(self.path)
+            if create:
+                self._db.execute("PRAGMA journal_mode = WAL")
         except (sqlite3.Error, OSError) as problem:
+            self._release()
             raise RunFileError(f"{path}: cannot be written ({problem}); choose another place with -o") from problem
 
-    def _companions(self) -> list[Path]:
-        return [self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal")]
-
     def _begin(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA application_id = {MARK}")
-        self._db.execute(f"PRAGMA user_version = {VERSION}")
-        with self._transaction():
-            self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-            self._db.execute("CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL)")
-            self._db.execute(
-                "CREATE TABLE pieces (step TEXT, number INTEGER, result TEXT NOT NULL, PRIMARY KEY (step, number))"
-            )
+        """A new file with its tables, already held, takes the name at once: of two that begin, one is told of the
+        other, and neither writes where the other has put something else.
+
+        Raises RunFileError when somebody else writes.
+        """
+        new = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}")
+        mine: int | None = None
+        try:
+            with closing(sqlite3.connect(new, isolation_level=None)) as db:
+                for words in _NEW:
+                    db.execute(words)
+            self._lock, mine = None, _locked(new)
+            if not _linked(new, self.path):
+                if self.path.exists():
+                    self._hold()
+                for leftover in (self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal")):
+                    leftover.unlink(missing_ok=True)
+                os.replace(new, self.path)
+                self._release()
+            self._lock, mine = mine, None
+        finally:
+            if mine is not None:
+                os.close(mine)
+            new.unlink(missing_ok=True)
 
     def __enter__(self) -> RunFile:
         return self
@@ -143,22 +159,28 @@ class RunFile:
 
         Raises RunFileError when somebody else is, and says who.
         """
-        if self._lock is not None or fcntl is None:
+        if self._lock is not None:
             return
         try:
-            lock = os.open(self.path, os.O_RDWR)
-        except OSError as problem:
-            raise RunFileError(f"{self.path}: cannot be written ({problem.strerror})") from problem
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _locked(self.path)
         except BlockingIOError as problem:
-            os.close(lock)
-            who = self.fact("underway") or {}
+            who = self._writer()
             name = f'process {who["pid"]} on {who["host"]} ("{who["command"]}", since {who["since"]})' if who else ""
             raise RunFileError(
                 f"{self.path}: is being written by {name or 'another process'}; wait for it, or choose another name"
             ) from problem
-        self._lock = lock
+        except OSError as problem:
+            raise RunFileError(f"{self.path}: cannot be written ({problem.strerror})") from problem
+
+    def _writer(self) -> Mapping[str, Any]:
+        """What the one who writes says of itself; nothing where it has not said so yet."""
+        try:
+            with closing(_connected(self.path)) as db:
+                rows = db.execute("SELECT value FROM facts WHERE name = 'underway'").fetchall()
+            who: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
+            return who if {"pid", "host", "command", "since"} <= set(who) else {}
+        except (sqlite3.Error, ValueError, TypeError, OSError):
+            return {}
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -234,7 +256,7 @@ class RunFile:
             raise
         except (
             ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError, EOFError,
-            TokenError,
+            TokenError, RecursionError,
         ) as problem:  # fmt: skip  # json's and numpy's, and what follows from numbers that are no numbers
             raise RunFileError(f"{self.path}: is damaged ({problem})") from problem
 
@@ -350,7 +372,9 @@ class RunFile:
 
     def seconds(self) -> dict[str, float]:
         """Wall time by stage."""
-        return dict(self._rows("SELECT stage, seconds FROM seconds", "data"))
+        rows = self._rows("SELECT stage, seconds FROM seconds", "data")
+        with self._sound():
+            return {_text(stage): _number(seconds) for stage, seconds in rows}
 
     # --- data ------------------------------------------------------------------------------------------------------
 
@@ -469,7 +493,21 @@ class RunFile:
     def counts(self) -> list[tuple[int, int, int]]:
         """Nodes, raw formulas, formulas searched."""
         self._need("enumerate")
-        return self._rows("SELECT nodes, raw, searched FROM counts ORDER BY nodes", "enumerate")
+        rows = self._rows("SELECT nodes, raw, searched FROM counts ORDER BY nodes", "enumerate")
+        with self._sound():
+            return [(_whole(nodes), _whole(raw), _whole(searched)) for nodes, raw, searched in rows]
+
+    def nodes(self) -> int:
+        """Of the largest formulas that were searched."""
+        self._need("enumerate")
+        with self._sound():
+            return _whole(self.fact("nodes"))
+
+    def window(self) -> int | None:
+        """Samples in a window, where trajectories were cut."""
+        found = self.fact("window")
+        with self._sound():
+            return None if found is None else _whole(found)
 
     def write_search(
         self, judgements: Iterable[Any], laws: Sequence[Mapping[str, Any]], answer: Answer, window: int | None,
@@ -506,10 +544,12 @@ class RunFile:
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """Verdict, reason, and how many formulas ended with them, most frequent first."""
-        return self._rows(
+        rows = self._rows(
             "SELECT verdict, reason, count(*) FROM judgements GROUP BY verdict, reason ORDER BY count(*) DESC, reason",
             "fit",
         )
+        with self._sound():
+            return [(_text(verdict), _text(reason), _whole(number)) for verdict, reason, number in rows]
 
     def judged(self) -> list[tuple[int, str, str, float | None, str]]:
         """Nodes, formula, verdict, ratio and reason of every formula that was judged. The ratio is held out where the
@@ -599,6 +639,33 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
     return int(version)
 
 
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the file which has this name, None where the system knows no such locks.
+
+    Raises BlockingIOError when somebody else holds it, OSError when it cannot be opened.
+    """
+    while fcntl is not None:
+        lock = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # another file has taken the name
+    return None
+
+
+def _linked(new: Path, path: Path) -> bool:
+    """Give a file a name that nothing has; False where something has it, or names cannot be given so."""
+    try:
+        os.link(new, path)
+    except OSError:
+        return False
+    return True
+
+
 def _is_of_the_disk(problem: Exception) -> bool:
     """Whether a disk is full or failing, rather than a file damaged: a log beside the file needs room even to read."""
     name = getattr(problem, "sqlite_errorname", "")
@@ -634,6 +701,24 @@ def _unpacked(blob: bytes) -> np.ndarray:
 
 def _real(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text was expected, not {type(value).__name__}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"a whole number was expected, not {type(value).__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise TypeError("a number was expected")
+    return float(value)
 
 
 def _real_or_none(value: Any) -> float | None:

@@ -148,9 +148,18 @@ class Settings:
 
     @classmethod
     def from_plain(cls, facts: dict[str, Any]) -> Settings:
-        """Back from `plain`."""
+        """Back from `plain`.
+
+        Raises TypeError where a value is of another kind than its option.
+        """
         known = {f.name for f in fields(cls)} - cls.WITHOUT_EFFECT
         facts = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k in known}
+        usual = asdict(cls())
+        for name, value in facts.items():
+            kind = {"window": int, "oracle": str, "parameter_units": tuple}.get(name, type(usual[name]))
+            fits = type(value) in ((int, float) if kind is float else (kind,))
+            if not (fits or (value is None and usual[name] is None)):
+                raise TypeError(f"{name} is no {kind.__name__}")
         return cls(**facts)
 
 

@@ -88,7 +88,7 @@ def verify(run: str | Path, data: str | Path | Sequence[str | Path] | Trajectori
     """
     with RunFile(run) as file:
         own, laws, settings = file.read_data(), file.laws(), file.settings()
-        window, digest, reading = file.fact("window"), file.fact("data_digest"), file.reading()
+        window, digest, reading = file.window(), file.fact("data_digest"), file.reading()
     found = data if isinstance(data, Trajectories) else read_tables(data, reading)
     check_columns(found, own)
     evidence = gathered(found, replace(settings, window=window or 0))

@@ -145,6 +145,10 @@ class Workers:
                 pass
 
 
+def _anything(piece: Piece, result: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Work:
     """The pieces of every step of a search: done by workers, remembered by a keeper, stopped by a signal.
@@ -163,14 +167,21 @@ class Work:
         return replace(self, prefix=f"{self.prefix}{name}/")
 
     def each(
-        self, step: str, function: Callable[..., Any], pieces: Sequence[Piece], *, common: Piece = (), few: int = 0
+        self,
+        step: str,
+        function: Callable[..., Any],
+        pieces: Sequence[Piece],
+        *,
+        common: Piece = (),
+        few: int = 0,
+        sound: Callable[[Piece, Any], bool] = _anything,
     ) -> Iterator[Any]:
         """What function(*common, *piece) gives for every piece, in order, each kept as soon as it is there.
 
-        few: fewer pieces than that are done by this process.
+        few: fewer pieces than that are done by this process. sound: whether what was kept can be of a piece.
 
         Raises Interrupted where a signal asked to stop, WorkError where more memory is in use than allowed; what was
-        finished is kept.
+        finished is kept. WorkError also where what was kept is damaged.
         """
         name = self.prefix + step
         kept = set() if self.keeper is None else self.keeper.kept(name)
@@ -181,7 +192,10 @@ class Work:
             for given in range(len(pieces)):
                 self.stop.check()
                 if self.keeper is not None and given in kept:
-                    yield self.keeper.result(name, given)
+                    result = self.keeper.result(name, given)
+                    if not sound(pieces[given], result):
+                        raise WorkError(f"finished piece {given} of {name} is damaged; --restart begins the run anew")
+                    yield result
                     continue
                 while given not in ready:
                     place, result = next(results)

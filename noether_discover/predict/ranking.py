@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..data.trajectories import Trajectories
@@ -126,7 +126,7 @@ def rank(
             ]
             results = work.each(
                 "improve", _improved, [(entry,) for entry in tried], common=(enforcement, bench, tests),
-                few=PROCESSES_PAY_FROM,
+                few=PROCESSES_PAY_FROM, sound=_is_row,
             )  # fmt: skip
             for done, row in enumerate(results, start=1):
                 rows.append(Row(**row))
@@ -144,6 +144,15 @@ def _baselines(bench: Bench, tests: Measured) -> tuple[Row, Row]:
         row = replace(row, enforced_train_loss=finite(float(loss(weights))))
         rows.append(row.with_errors(bench.training_errors(f), bench.errors(f, tests)))
     return rows[0], rows[1]
+
+
+def _is_row(piece: tuple[Any, ...], plain: Any) -> bool:
+    """Whether kept data can be the line of an entry."""
+    return (
+        isinstance(plain, dict)
+        and set(plain) == {f.name for f in fields(Row)}
+        and plain["name"] == piece[0].candidate.name
+    )
 
 
 def _improved(enforcement: Enforcement, bench: Bench, tests: Measured, entry: Entry) -> dict[str, Any]:

@@ -17,7 +17,8 @@ Found = Mapping[str, Any]
 
 def to_json(found: Found) -> str:
     """The whole discovery as one JSON object."""
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    same = {name: value for name, value in found.items() if name != "seconds"}  # those are of one day and one machine
+    return json.dumps(same, indent=2, ensure_ascii=False) + "\n"
 
 
 def to_csv(found: Found) -> str:

@@ -10,7 +10,7 @@ Legend: F formulas, N samples, D columns, P parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, fields, replace
 from typing import Any
 
 import numpy as np
@@ -59,12 +59,25 @@ def _read(plain: Sequence[Any]) -> Judgement:
     return Judgement(verdict, reason, tuple(parameters), *figures)
 
 
+def _are_judgements(piece: Sequence[Any], plain: Any) -> bool:
+    """Whether kept data can be the judgements of a piece, whose first part are its formulas."""
+    figures = len(fields(Judgement)) - 3
+
+    def is_one(row: Any) -> bool:
+        if not (isinstance(row, list) and len(row) == 3 + figures and isinstance(row[2], list)):
+            return False
+        numbers = (*row[2], *row[3:])
+        return all(isinstance(w, str) for w in row[:2]) and all(type(x) in (int, float) for x in numbers)
+
+    return isinstance(plain, list) and len(plain) == len(piece[0]) and all(map(is_one, plain))
+
+
 def screened(formulas: Sequence[Formula], evidence: Evidence, work: Work, report: Progress) -> list[Judgement]:
     """A first fit of every formula: not followed, without a value, or to be followed (verdict "")."""
     pieces = [(formulas[i : i + CHUNK],) for i in range(0, len(formulas), CHUNK)]
     common = evidence.screen_frame, evidence.constant, evidence.seed
     judgements: list[Judgement] = []
-    for chunk in work.each("screen", _screened, pieces, common=common, few=PROCESSES_PAY_FROM):
+    for chunk in work.each("screen", _screened, pieces, common=common, few=PROCESSES_PAY_FROM, sound=_are_judgements):
         judgements += map(_read, chunk)
         report("fit", len(judgements), len(formulas))
     followed = [i for i, j in enumerate(judgements) if not j.verdict]
@@ -103,7 +116,7 @@ def judged(
     parts = [rows[k : k + JUDGED_TOGETHER] for k in range(0, len(rows), JUDGED_TOGETHER)]
     pieces = [([formulas[i] for i in part], [_plain(judgements[i]) for i in part]) for part in parts]
     settled, done = list(judgements), 0
-    results = work.each("judge", _judged, pieces, common=(evidence,), few=PROCESSES_PAY_FROM)
+    results = work.each("judge", _judged, pieces, common=(evidence,), few=PROCESSES_PAY_FROM, sound=_are_judgements)
     for part, chunk in zip(parts, results, strict=True):
         for i, plain in zip(part, chunk, strict=True):
             settled[i] = _read(plain)

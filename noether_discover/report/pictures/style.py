@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ def save(path: str | Path, panels: Sequence[Panel], width: float, headline: str 
             typeset = _sets(formula)
             words = figure.suptitle(f"{headline}{f'  ${formula}$' if typeset else ''}", fontsize=8, x=0.01, ha="left")
             words.set_parse_math(typeset)
-        with placed(path) as temporary:
+        with placed(path) as temporary, _no_remarks():
             figure.savefig(temporary, format=suffix[1:], dpi=DPI, metadata=bare)
 
 
@@ -290,6 +291,14 @@ def _sets(formula: str) -> bool:
     return True
 
 
+@contextmanager
+def _no_remarks() -> Iterator[None]:
+    """Letters that no font has become boxes, and numbers that no axis holds are left out: nothing is said of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def inline_svg(panel: Panel, key: str) -> str:
     """A panel as an SVG element for a page: words are words, colours are CSS variables, nothing outside is named.
 
@@ -303,7 +312,8 @@ def inline_svg(panel: Panel, key: str) -> str:
             axes.patch.set_visible(False)
         written = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(written, format="svg", metadata=nothing)
+        with _no_remarks():
+            figure.savefig(written, format="svg", metadata=nothing)
     return _for_a_page(written.getvalue(), key)
 
 
