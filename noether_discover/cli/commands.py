@@ -486,7 +486,9 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
             from ..report.screen import data_summary
 
-            Console().print(*data_summary(found.summary))
+            console = Console()
+            for part in data_summary(found.summary):
+                console.print(part)
     if found.problems:
         raise click.exceptions.Exit(2)
 

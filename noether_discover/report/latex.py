@@ -17,7 +17,7 @@ from noether_dsl.text import parameter_names
 
 from .breaking import breakable
 from .tex import symbols_for, width, words
-from .wording import latex_unit, law_sentence, with_error
+from .wording import latex_unit, law_sentence, were_judged, with_error
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,8 @@ def _spelled(formula: Formula, symbols: Mapping[str, str]) -> str:
 def _caption(found: Mapping[str, Any], explained: Mapping[str, str]) -> str:
     what = found["searched"]
     searched = f"{what['formulas']:,} formulas of up to {what['nodes']} nodes".replace(",", "{,}")
+    if not were_judged(what["by_verdict"]):
+        searched = "sums of small terms"
     marks = (
         " Rollout: error of predictions that keep the law. The star marks the law chosen by training rollouts."
         if found["ranking"]

@@ -21,7 +21,7 @@ from .mathml import mathml
 from .panels import Material
 from .pictures.style import Panel, Table, figure, inline_svg, unit_in_print
 from .screen import provenance_lines
-from .wording import how_enforced, with_error
+from .wording import how_enforced, were_judged, with_error
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "LAW": ("Conserved", "as far as the noise lets one see"),
@@ -98,6 +98,7 @@ def page(material: Material, whence: Whence) -> str:
         "data": material.data,
         "verdict": _verdict(found["verdict"]),
         "laws": laws,
+        "judged": were_judged(found["searched"]["by_verdict"]),
         "constraints": sum(law["verdict"] == CONSTRAINT for law in material.laws),
         "pareto": figures.of(material.pareto),
         "rollouts": figures.of(material.rollouts) if material.rollouts.curves else None,

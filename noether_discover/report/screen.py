@@ -174,6 +174,9 @@ def _box() -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {"min", "median", "max"}:
+        low, middle, high = (short(float(value[name])) for name in ("min", "median", "max"))
+        return middle if low == high else f"{middle} ({low} to {high})"
     if isinstance(value, float):
         return short(value)
     return f"({', '.join(value)})" if isinstance(value, list) else str(value)
@@ -188,7 +191,8 @@ def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [Text("\n".join(facts))]
     for name, value in summary.items():
         if isinstance(value, dict):
-            shown.append(Text(f"{name}: " + ", ".join(f"{k} {_shown(v)}" for k, v in value.items())))
+            several = ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+            shown.append(Text(f"{name}: {several if 'median' not in value else _shown(value)}"))
         elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
             table = Table(box=_box(), pad_edge=False)
             for key in value[0]:

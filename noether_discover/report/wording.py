@@ -206,8 +206,15 @@ _OUTCOMES = {
 _HOLDING = ("LAW", "APPROXIMATE", "CONSTRAINT")
 
 
+def were_judged(by_verdict: Mapping[str, int]) -> bool:
+    """Whether whole formulas were, or sums of terms alone."""
+    return set(by_verdict) != {"NOT_JUDGED"}
+
+
 def tally_in_words(by_verdict: Mapping[str, int]) -> str:
     """What became of the whole formulas that were fitted; most of any library hold nowhere, which is no fault."""
+    if by_verdict and not were_judged(by_verdict):
+        return f"{by_verdict['NOT_JUDGED']:,} whole formulas were not judged beside the sums"
     total, held = sum(by_verdict.values()), sum(by_verdict.get(name, 0) for name in _HOLDING)
     if not total:
         return "no whole formula was fitted"

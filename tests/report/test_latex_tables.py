@@ -75,7 +75,7 @@ def discovered(formula: str, titles: Sequence[str], vectors: Sequence[str] = (),
     mlp = {**oracle, "kind": "mlp", "test_rollout": None, "status": "not_finite"}
     return Discovery(
         verdict, "", (plain_law(law, dict.fromkeys(symbols, 1.0), "s"),), (row, oracle, mlp),
-        {"formulas": 38001, "nodes": 7}, {}, {s: t for s, t in zip(symbols, titles, strict=True) if s != t},
+        {"formulas": 38001, "nodes": 7, "by_verdict": {"LAW": 1}}, {}, {s: t for s, t in zip(symbols, titles, strict=True) if s != t},
         symbols, vectors=groups,
     )  # fmt: skip
 
@@ -246,7 +246,11 @@ def test_the_table_has_the_p_value_and_the_verdict() -> None:
 
 
 def test_a_run_without_laws_says_so_in_every_style() -> None:
-    facts: dict[str, Any] = {"laws": [], "ranking": [], "searched": {"formulas": 5, "nodes": 3}}
+    facts: dict[str, Any] = {
+        "laws": [],
+        "ranking": [],
+        "searched": {"formulas": 5, "nodes": 3, "by_verdict": {"LAW": 1}},
+    }
     for style in STYLES:
         assert "No conserved quantity was found." in latex_table(facts, style=style)
 

@@ -77,3 +77,7 @@ def test_an_error_that_cannot_be_computed_is_no_undetermined_number() -> None:
     law = {"parameters": [{"name": "a", "value": 2.5, "standard_error": None, "unit": "1"}]}
     assert parameters_in_words(law) == "a = 2.5 (undetermined)"
     assert parameters_in_words({**law, "errors_missing": "at some measured states (log)"}) == "a = 2.5 (no error)"
+
+
+def test_formulas_that_nobody_judged_are_not_said_to_be_tried() -> None:
+    assert tally_in_words({"NOT_JUDGED": 1736}) == "1,736 whole formulas were not judged beside the sums"
