@@ -75,7 +75,8 @@ def discovered(formula: str, titles: Sequence[str], vectors: Sequence[str] = (),
     mlp = {**oracle, "kind": "mlp", "test_rollout": None, "status": "not_finite"}
     return Discovery(
         verdict, "", (plain_law(law, dict.fromkeys(symbols, 1.0), "s"),), (row, oracle, mlp),
-        {"formulas": 38001, "nodes": 7, "by_verdict": {"LAW": 1}}, {}, {s: t for s, t in zip(symbols, titles, strict=True) if s != t},
+        {"formulas": 38001, "nodes": 7, "by_verdict": {"LAW": 1}},
+        {}, {s: t for s, t in zip(symbols, titles, strict=True) if s != t},
         symbols, vectors=groups,
     )  # fmt: skip
 
