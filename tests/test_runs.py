@@ -150,6 +150,8 @@ def test_data_come_back_to_the_last_bit(tmp_path: Path, trajectories: Trajectori
     "settings", [Settings(), SETTINGS, Settings(parameter_units=("1", "kg*m"), window=40, rule="paper")]
 )
 def test_settings_come_back(tmp_path: Path, data: Trajectories, settings: Settings) -> None:
+    """But for those that change nothing but the time."""
+    settings = replace(settings, jobs=Settings().jobs)
     with RunFile(tmp_path / "a.noether", create=True) as file:
         file.write_data(data, settings, [])
     with RunFile(tmp_path / "a.noether") as file:

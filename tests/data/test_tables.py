@@ -112,7 +112,7 @@ def test_symbols_of_awkward_names() -> None:
 
 # there and back
 
-numbers = st.floats(min_value=-1e300, max_value=1e300)
+numbers = st.floats(min_value=-1e59, max_value=1e59).filter(lambda x: x == 0 or abs(x) >= 1e-59)
 labels = st.text("abcXYZ0123456789_äé,;'\"# ", min_size=1, max_size=6).map(str.strip).filter(bool)
 
 
