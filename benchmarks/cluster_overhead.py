@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import measured
 import record
@@ -84,7 +85,7 @@ def main() -> None:
     parsing.add_argument("--nodes", type=int, default=9)
     chosen = parsing.parse_args()
     words = ("discover", PENDULUM, "--no-rank", "--max-nodes", chosen.nodes, "--json")
-    runs: dict[str, list[dict[str, object]]] = {"--jobs 2": [], "--cluster": []}
+    runs: dict[str, list[dict[str, Any]]] = {"--jobs 2": [], "--cluster": []}
     with tempfile.TemporaryDirectory() as name, cluster(Path(name)) as address:
         ways = {"--jobs 2": ("--jobs", 2), "--cluster": ("--cluster", address)}
         measured.run(*words, *ways["--cluster"])  # workers import what they need once in their life
@@ -99,10 +100,10 @@ def main() -> None:
     for all_of in runs.values():
         for run in all_of:
             run.pop("laws")
-    ratios = [a["seconds"] / b["seconds"] for a, b in zip(runs["--cluster"], runs["--jobs 2"], strict=True)]  # type: ignore[operator]
+    ratios = [a["seconds"] / b["seconds"] for a, b in zip(runs["--cluster"], runs["--jobs 2"], strict=True)]
     low, high = interval(ratios)
     rows = [
-        [way, *(figure(sorted(run[key] for run in all_of)[len(all_of) // 2]) for key in ("seconds", "fit_seconds"))]  # type: ignore[type-var, arg-type]
+        [way, *(figure(sorted(run[key] for run in all_of)[len(all_of) // 2]) for key in ("seconds", "fit_seconds"))]
         for way, all_of in runs.items()
     ]
     table = markdown(["median of", "seconds", "seconds of the fit"], rows) + "\n"

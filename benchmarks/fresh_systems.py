@@ -1,9 +1,9 @@
 """Claim: what the search finds on systems that it was not developed on.
 
 The 27 systems of known_systems.py were in view while the search was made. Those of fresh_worlds.py were written down
-when it was finished and run once; whatever is missed here stays in the table. 50 trajectories of 100 samples, noise of
-0, 1, 5 and 10 % of each column's deviation, three seeds, units and no vectors in the header, default settings; scored
-as there.
+when it was nearly finished, and no rule was chosen by them; whatever is missed here stays in the table. 50 trajectories
+of 100 samples, noise of 0, 1, 5 and 10 % of each column's deviation, three seeds, units and no vectors in the header,
+default settings; scored as there.
 
     python benchmarks/fresh_systems.py
 """

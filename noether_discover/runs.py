@@ -44,13 +44,19 @@ from noether_dsl.units import Unit
 from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
+from .holding import linked, locked
 from .stages import Answer, Enumeration, Settings
-from .stored import check_columns, checked_answer, checked_law, checked_provenance, checked_row, unit_of
-
-try:
-    import fcntl
-except ImportError:  # a system without it has no locks here: two writers would wait for each other's transactions
-    fcntl = None  # type: ignore[assignment]
+from .stored import (
+    check_columns,
+    checked_answer,
+    checked_law,
+    checked_provenance,
+    checked_row,
+    number_of,
+    text_of,
+    unit_of,
+    whole_of,
+)  # fmt: skip
 
 MARK = 0x4E6F6574  # "Noet": SQLite's application id, by which a run file is recognised
 VERSION = 2
@@ -121,8 +127,8 @@ class RunFile:
             with closing(sqlite3.connect(new, isolation_level=None)) as db:
                 for words in _NEW:
                     db.execute(words)
-            self._lock, mine = None, _locked(new)
-            if not _linked(new, self.path):
+            self._lock, mine = None, locked(new)
+            if not linked(new, self.path):
                 if self.path.exists():
                     self._hold()
                 for leftover in (self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal")):
@@ -162,7 +168,7 @@ class RunFile:
         if self._lock is not None:
             return
         try:
-            self._lock = _locked(self.path)
+            self._lock = locked(self.path)
         except BlockingIOError as problem:
             who = self._writer()
             name = f'process {who["pid"]} on {who["host"]} ("{who["command"]}", since {who["since"]})' if who else ""
@@ -374,7 +380,7 @@ class RunFile:
         """Wall time by stage."""
         rows = self._rows("SELECT stage, seconds FROM seconds", "data")
         with self._sound():
-            return {_text(stage): _number(seconds) for stage, seconds in rows}
+            return {text_of(stage): number_of(seconds) for stage, seconds in rows}
 
     # --- data ------------------------------------------------------------------------------------------------------
 
@@ -495,19 +501,19 @@ class RunFile:
         self._need("enumerate")
         rows = self._rows("SELECT nodes, raw, searched FROM counts ORDER BY nodes", "enumerate")
         with self._sound():
-            return [(_whole(nodes), _whole(raw), _whole(searched)) for nodes, raw, searched in rows]
+            return [(whole_of(nodes), whole_of(raw), whole_of(searched)) for nodes, raw, searched in rows]
 
     def nodes(self) -> int:
         """Of the largest formulas that were searched."""
         self._need("enumerate")
         with self._sound():
-            return _whole(self.fact("nodes"))
+            return whole_of(self.fact("nodes"))
 
     def window(self) -> int | None:
         """Samples in a window, where trajectories were cut."""
         found = self.fact("window")
         with self._sound():
-            return None if found is None else _whole(found)
+            return None if found is None else whole_of(found)
 
     def write_search(
         self, judgements: Iterable[Any], laws: Sequence[Mapping[str, Any]], answer: Answer, window: int | None,
@@ -549,7 +555,7 @@ class RunFile:
             "fit",
         )
         with self._sound():
-            return [(_text(verdict), _text(reason), _whole(number)) for verdict, reason, number in rows]
+            return [(text_of(verdict), text_of(reason), whole_of(number)) for verdict, reason, number in rows]
 
     def judged(self) -> list[tuple[int, str, str, float | None, str]]:
         """Nodes, formula, verdict, ratio and reason of every formula that was judged. The ratio is held out where the
@@ -639,33 +645,6 @@ def _check_ours(path: Path, replacing: bool) -> int | None:
     return int(version)
 
 
-def _locked(path: Path) -> int | None:
-    """A descriptor that holds the file which has this name, None where the system knows no such locks.
-
-    Raises BlockingIOError when somebody else holds it, OSError when it cannot be opened.
-    """
-    while fcntl is not None:
-        lock = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(lock), os.stat(path)):
-                return lock
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # another file has taken the name
-    return None
-
-
-def _linked(new: Path, path: Path) -> bool:
-    """Give a file a name that nothing has; False where something has it, or names cannot be given so."""
-    try:
-        os.link(new, path)
-    except OSError:
-        return False
-    return True
-
-
 def _is_of_the_disk(problem: Exception) -> bool:
     """Whether a disk is full or failing, rather than a file damaged: a log beside the file needs room even to read."""
     name = getattr(problem, "sqlite_errorname", "")
@@ -701,24 +680,6 @@ def _unpacked(blob: bytes) -> np.ndarray:
 
 def _real(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text was expected, not {type(value).__name__}")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"a whole number was expected, not {type(value).__name__}")
-    return value
-
-
-def _number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise TypeError("a number was expected")
-    return float(value)
 
 
 def _real_or_none(value: Any) -> float | None:

@@ -15,13 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from noether_dsl.canonical import normal_forms
 from noether_dsl.enumeration import Formulas, count, enumerate_formulas
 from noether_dsl.formula import Formula, FormulaError, Valued, fold, joined, parameter, variable
 from noether_dsl.grammar import Grammar, GrammarError
-from noether_dsl.operators import DEFAULT_OPERATORS, nearest
+from noether_dsl.operators import DEFAULT_OPERATORS
+from noether_dsl.suggesting import nearest
 from noether_dsl.text import parse_sentence
 from noether_dsl.units import UnitError, read_unit
 
@@ -154,12 +155,13 @@ class Settings:
         """
         known = {f.name for f in fields(cls)} - cls.WITHOUT_EFFECT
         facts = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k in known}
-        usual = asdict(cls())
+        hints = get_type_hints(cls)
         for name, value in facts.items():
-            kind = {"window": int, "oracle": str, "parameter_units": tuple}.get(name, type(usual[name]))
-            fits = type(value) in ((int, float) if kind is float else (kind,))
-            if not (fits or (value is None and usual[name] is None)):
-                raise TypeError(f"{name} is no {kind.__name__}")
+            kinds = [get_origin(kind) or kind for kind in (get_args(hints[name]) or (hints[name],))]
+            kinds = [tuple] if get_origin(hints[name]) is tuple else kinds + [int] * (float in kinds)
+            words = value if isinstance(value, tuple) else ()
+            if type(value) not in kinds or not all(isinstance(word, str) for word in words):
+                raise TypeError(f"{name} cannot be {shortened(repr(value))}")
         return cls(**facts)
 
 

@@ -140,3 +140,21 @@ def _is_number(value: Any) -> bool:
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ValueError(otherwise)
+
+
+def text_of(value: Any) -> str:
+    """Text; ValueError for anything else."""
+    _require(isinstance(value, str), f"text was expected, not {type(value).__name__}")
+    return str(value)
+
+
+def whole_of(value: Any) -> int:
+    """A whole number; ValueError for anything else."""
+    _require(type(value) is int, f"a whole number was expected, not {type(value).__name__}")
+    return int(value)
+
+
+def number_of(value: Any) -> float:
+    """A finite number; ValueError for anything else."""
+    _require(_is_number(value), f"a number was expected, not {type(value).__name__}")
+    return float(value)

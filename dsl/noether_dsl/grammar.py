@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from .dimension import ANGLE, PURE, Dimension
 from .formula import Formula, parameter, variable, vector
-from .operators import DEFAULT_OPERATORS, FREE, OPERATORS, VECTOR_OPERATORS, Operand, nearest
+from .operators import DEFAULT_OPERATORS, FREE, OPERATORS, VECTOR_OPERATORS, Operand
+from .suggesting import nearest
 from .units import read_unit
 
 

@@ -6,8 +6,7 @@ normal form, parser, numbers, torch, sympy, LaTeX and the documentation's table 
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -284,9 +283,3 @@ DEFAULT_OPERATORS = tuple(name for name, row in OPERATORS.items() if row.default
 
 VECTOR_OPERATORS = tuple(name for name, row in OPERATORS.items() if row.of_vectors)
 """What a grammar with vectors has besides."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean "sin"?`` for "sine"; nothing where no known name is near."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .formula import PARAMETER, Formula, FormulaError, fold, node, parameter, rank_clash, variable, vector
-from .operators import ATOM, OPERATORS, nearest
+from .operators import ATOM, OPERATORS
+from .suggesting import nearest
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|`(?P<quoted>[^`]+)`"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from noether_dsl.suggesting import nearest
 
 from .groups import _Command
 from .options import a_place, stacked
-from .suggesting import nearest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

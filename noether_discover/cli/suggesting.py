@@ -1,18 +1,11 @@
-"""What somebody may have meant: the nearest of the names that there are."""
+"""Choices that tell what somebody may have meant."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Any
 
 import click
-
-
-def nearest(name: str, known: Sequence[str], otherwise: str = "") -> str:
-    """``; did you mean "x"?``, or `otherwise` where no name is near."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f'; did you mean "{close[0]}"?' if close else otherwise
+from noether_dsl.suggesting import nearest
 
 
 class Choice(click.Choice):  # click below 8.2 knows no Choice[str]

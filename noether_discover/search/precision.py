@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .known import Numbers, Refits, Sum
 from .material import Material
-from .pencils import Sample, pencil, ranks_of, trust
+from .pencils import LARGEST, Sample, pencil, ranks_of, trust
 from .snapping import least
 from .terms import Term, Values, with_number
 
@@ -127,7 +127,8 @@ def _of(terms: Sequence[Term], sample: Sample, scale_M: Array, weight_N: Array) 
         return np.add.reduceat(products, sample.starts, axis=-1).transpose(2, 0, 1) / freedom / rank
 
     def values(of: Values, component: int) -> Array:
-        return np.nan_to_num(of.of(terms, component) / scale_M[:, None])
+        f_MN = np.nan_to_num(of.of(terms, component) / scale_M[:, None], nan=0.0, posinf=0.0, neginf=0.0)
+        return f_MN.clip(-LARGEST, LARGEST)
 
     for c in range(rank):
         f_MN = values(sample.values, c)

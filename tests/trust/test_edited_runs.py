@@ -81,21 +81,26 @@ def test_numbers_and_letters_that_no_picture_holds_are_no_remarks(
     assert found.stderr.count("\n") <= 1
 
 
-@pytest.mark.parametrize("result", ["null", '"x"', "[]", "[[]]", '[["LAW", "", [1.0], "a", 1, 1, 1]]', "[" * 100_000])
-def test_a_piece_that_is_none_is_not_gone_on_with(tmp_path: Path, result: str) -> None:
+def kept(tmp_path: Path, result: str) -> RunFile:
+    """A run file that keeps one piece, of which somebody made this."""
     with RunFile(tmp_path / "run.noether", create=True) as file:
         file.keep("fit/screen", 0, [["NOT_CONSERVED", "it varies", [], 0.9, float("nan"), float("inf"), 1]])
         assert _are_judgements((["a formula"],), file.result("fit/screen", 0))
     with closing(sqlite3.connect(tmp_path / "run.noether")) as database:
         database.execute("UPDATE pieces SET result = ?", (result,))
         database.commit()
-    with RunFile(tmp_path / "run.noether") as file:
-        try:
-            kept = file.result("fit/screen", 0)
-        except RunFileError as problem:
-            assert "is damaged" in str(problem)  # noqa: PT017
-        else:
-            assert not _are_judgements((["a formula"],), kept)
+    return RunFile(tmp_path / "run.noether")
+
+
+@pytest.mark.parametrize("result", ["null", '"x"', "[]", "[[]]", '[["LAW", "", [1.0], "a", 1, 1, 1]]'])
+def test_a_piece_that_is_none_is_not_gone_on_with(tmp_path: Path, result: str) -> None:
+    with kept(tmp_path, result) as file:
+        assert not _are_judgements((["a formula"],), file.result("fit/screen", 0))
+
+
+def test_a_piece_that_cannot_be_read_is_damaged(tmp_path: Path) -> None:
+    with kept(tmp_path, "[" * 100_000) as file, pytest.raises(RunFileError, match="is damaged"):
+        file.result("fit/screen", 0)
 
 
 def test_a_kept_result_that_is_not_sound_is_told() -> None:
