@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -181,12 +182,22 @@ _GREEK_CAPITALS = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Up
 _GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK + _GREEK_CAPITALS, strict=True))
 
 
+_RATE = re.compile(r"(?P<of>.+?)_?(?P<dots>d?dot)(?P<rest>(_.*)?)")
+_LETTER = re.compile(r"[A-Za-z]|\\(?!mathrm)[A-Za-z]+|\\(mathbf|boldsymbol)\{\\?\w+\}")
+
+
 def latex_symbol(name: str, vector: bool = False) -> str:
     r"""A column's name as a symbol, a vector's in bold.
 
     ``theta1`` -> ``\theta_{1}``, ``q.x`` -> ``q_{x}``, ``speed`` -> ``\mathrm{speed}``, vector ``q1`` ->
-    ``\mathbf{q}_{1}``.
+    ``\mathbf{q}_{1}``; a rate of one letter is dotted: ``theta_dot`` -> ``\dot{\theta}``, ``q1_x_dot`` ->
+    ``\dot{q}_{1,x}``.
     """
+    match = _RATE.fullmatch(name)
+    if match is not None:
+        core, *marks = re.split(r"(?=_\{)", latex_symbol(match["of"] + match["rest"], vector), maxsplit=1)
+        if _LETTER.fullmatch(core):
+            return rf"\{match['dots']}{{{core}}}{''.join(marks)}"
     head, *rest = name.replace(".", "_").strip("_").split("_")
     stem = head.rstrip("0123456789") or head
     marks = [mark for mark in (head[len(stem) :], *rest) if mark]

@@ -40,7 +40,6 @@ _TOKEN = re.compile(r"\\[A-Za-z]+|[A-Za-z0-9{}_^,+'-]| +")
 _LONGEST = 80
 _WIDEST = 16
 """How many letters a symbol made of a name may have before a short one, explained in the caption, stands for it."""
-_RATE = re.compile(r"(?P<of>.+?)_?(?P<dots>d?dot)(?P<rest>(_.*)?)")
 _ORDINARY = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 
 
@@ -149,14 +148,8 @@ def _thing(tokens: Sequence[str], place: int, depth: int, *, index: bool = False
 
 
 def symbol_of(name: str, vector: bool = False) -> str:
-    r"""A column's name as a symbol: ``theta_dot`` -> ``\dot{\theta}``, ``q1_x_dot`` -> ``\dot{q}_{1,x}``, else as
-    `latex_symbol` has it. What is not ASCII and no Greek letter, or has no letters, gives "".
-    """
-    match = _RATE.fullmatch(name)
-    if match is not None:
-        core, *marks = re.split(r"(?=_\{)", latex_symbol(match["of"] + match["rest"], vector), maxsplit=1)
-        if re.fullmatch(r"[A-Za-z]|\\(mathbf|boldsymbol)\{\\?\w+\}|" + "|".join(rf"\\{g}" for g in _GREEK), core):
-            return rf"\{match['dots']}{{{core}}}{''.join(marks)}"
+    """A column's name as a symbol: see `latex_symbol`; what is not ASCII and no Greek letter, or has no letters, gives
+    ""."""
     symbol = latex_symbol(name, vector)
     return symbol if symbol.isascii() and any(c.isalnum() for c in name) else ""
 

@@ -14,9 +14,10 @@ import numpy as np
 from noether_dsl.formula import Formula
 from numpy.typing import NDArray
 
-from .exact_sums import complete, missing
+from .composed import gradients_of, new_of, without_composed
+from .exact_sums import complete
 from .kinds import Kinds
-from .known import CONSTRAINT, Log, Sum, follows, independent_share, new_components
+from .known import CONSTRAINT, Log, Sum, independent_share, new_components
 from .libraries import libraries
 from .material import Material, regrouped
 from .pencils import pencil, trust
@@ -26,12 +27,7 @@ from .sparse import NOISE_SHARE, eliminated, exchanged, exhausted, grown, price,
 Array = NDArray[np.float64]
 
 INDEPENDENT = 0.06
-"""Of a gradient's mean square, beside those of the laws: below, a sum is taken for a function of them."""
-LEAST_SHARE, MOST_SHARE = 0.02, 0.1
-"""The same, for a law with one fitted number, and the most that is asked for."""
-IMITATES = ((3, 0, 0.9), (1, 5, 0.96))
-"""(fitted numbers, terms, share): a sum with so many of both imitates a function of the laws when these tell such a
-share of how it varies from sequence to sequence: enough numbers give it a gradient of its own under noise."""
+"""Of a gradient's mean square, beside those of the laws: below, a cheaper sum says the same."""
 DISTINCT = 0.3
 """The same for a constraint beside others: a nearly flat function of one has a gradient of noise."""
 TRIES = 12
@@ -105,13 +101,14 @@ def noisy_sums(
             break
         best = _chosen(ready, gradients, m)
         found.append(best.proposed.with_components(best.new))
-        gradients += [best.gradients[c] for c in best.new]
         log(f"{best.shelf.name}: {best.law} (price {best.proposed.score:.1f}, chi2 {best.proposed.chi2_heldout:.2f})")
+        found = without_composed(found, m, log)
+        gradients = [g for s in found for g in gradients_of(s, m)]
         for one in queue:
             before = len(one.shelf.keep)
             one.shelf.forget(found, m)
             if one.law is not None:
-                one.new = _new_of(one.law, one.gradients, found, gradients, m)
+                one.new = new_of(one.law, one.gradients, found, gradients, m)
                 one.law, one.stale = (one.law, False) if one.new else (None, True)
             elif one.hopeful and len(one.shelf.keep) < before:
                 one.stale = True  # what hid a law may be gone
@@ -163,7 +160,7 @@ def _propose(one: _Proposals, m: Material, found: list[Sum], gradients: list[Arr
     why = refusal(law, m) or ("slow columns do as well" if is_slow(law, m) else None)
     if why is None:
         one.gradients = m.places.gradients(law)
-        one.new = _new_of(law, one.gradients, found, gradients, m)
+        one.new = new_of(law, one.gradients, found, gradients, m)
         if one.new:
             one.law = law
             return
@@ -172,14 +169,6 @@ def _propose(one: _Proposals, m: Material, found: list[Sum], gradients: list[Arr
     log(
         f"  not {shelf.name}: {law}: {why} (chi2 {law.chi2:.2f}, {law.chi2_heldout:.2f}, ratio {law.ratio_heldout:.2g})"
     )
-
-
-def _new_of(law: Sum, own: list[Array], found: list[Sum], gradients: list[Array], m: Material) -> list[int]:
-    """The components of a sum that follow from nothing that was found."""
-    shares = [share for free, terms, share in IMITATES if law.free >= free and len(law.terms) >= terms]
-    if shares and law.rank == 1 and not m.windows and follows(law, found, (m.train, m.held)) > min(shares):
-        return []
-    return new_components(own, gradients, least_share(law), most=missing(found, m))
 
 
 def _promising(shelf: Shelf, keep: NDArray[np.int64]) -> bool:
@@ -215,26 +204,21 @@ def _best_support(
     chance = float(np.sqrt(2.0 / m.effective))
     best, chosen = (True, np.inf), None
     for support in supports:
-        form = np.ix_(support, support)
+        rows, form = list(support), np.ix_(support, support)
         c = refitted(p.within[form], p.noise[form])
         law = Sum(
-            (), (), shelf.name,
+            tuple(shelf.terms[i] for i in keep[rows]), tuple((c / p.scale_M[rows]).tolist()), shelf.name,
             chi2=quotient(c, p.within[form], p.noise[form]),
             chi2_heldout=quotient(c, h.within[form], h.noise[form]),
             ratio_heldout=quotient(c, h.within[form], h.total[form]),
             limit=PASSES + 2.0 * chance,
         )  # fmt: skip
         pooled = quotient(c, (p.within + h.within)[form], (p.noise + h.noise)[form])
-        cost = price(complexity_M[list(support)].tolist(), max(pooled, law.chi2_heldout / (1.0 + chance)))
+        cost = price(complexity_M[rows].tolist(), max(pooled, law.chi2_heldout / (1.0 + chance)))
         rank = refusal(law, m) is not None, cost
         if rank < best:
-            best, chosen = rank, keep[list(support)]
+            best, chosen = rank, keep[rows]
     return best, chosen
-
-
-def least_share(law: Sum) -> float:
-    """How much of its gradient a law must have for itself: the less, the fewer numbers were fitted."""
-    return min(LEAST_SHARE * law.free, MOST_SHARE)
 
 
 def _grouped(m: Material, known: list[Sum], gradients: list[Array], log: Log) -> Kinds:

@@ -41,6 +41,8 @@ LOG_ODDS = -np.log(4.0)
 RISE = 4.0
 """By how much the log-likelihood ratio (twice) may rise with every merge: 5 % of true ratios exceed it by chance."""
 
+_SHARPEST = 1e-12  # of a ratio: no error is smaller in float64
+
 
 @dataclass(frozen=True)
 class Snapped:
@@ -99,7 +101,7 @@ def snapped(within: Array, noise: Array, scale_M: Array, effective: float, *, ex
 
 def _log_odds(away: float, error: float, ratio: float, price: float) -> float:
     """Of a fraction so far from a ratio with this standard error, against a number that is none."""
-    error = max(error, 1e-300)
+    error = max(error, _SHARPEST * ratio, 1e-140)
     density = -0.5 * (away / error) ** 2 - np.log(np.sqrt(2.0 * np.pi) * error)
     return float(density + np.log(ratio * LOG_RANGE) + price * LOG_ODDS)
 

@@ -66,3 +66,12 @@ def test_where_noise_is_no_matter_only_the_distance_counts() -> None:
 def test_a_single_term_needs_no_snapping() -> None:
     found = snapped(np.array([[0.5]]), np.array([[1.0]]), np.array([2.0]), 100)
     assert (found.free, found.chi2) == (1, pytest.approx(0.5))
+
+
+@pytest.mark.parametrize("ratio", [1.37, 2.0])
+def test_what_has_no_error_at_all_is_compared_all_the_same(ratio: float) -> None:
+    c = np.array([1.0, -1.0 / ratio])
+    within = np.outer([1.0, ratio], [1.0, ratio])
+    for chi2 in (0.0, -1e-18):
+        found = snapped(within + chi2 * np.eye(2), np.eye(2), np.ones(2), 100)
+        assert found.coefficients[1] / found.coefficients[0] == pytest.approx(c[1], rel=1e-6)
