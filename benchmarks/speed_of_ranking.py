@@ -64,7 +64,8 @@ def from_the_search(size: Size) -> tuple[Any, Any, list[Any]]:
     from noether_discover.predict.table import Candidate
     from noether_discover.search.fitting import ratios
     from noether_discover.search.quantity import Quantity
-    from noether_discover.stages import Settings, enumerated, searched
+    from noether_discover.settings import Settings
+    from noether_discover.stages import enumerated, searched
 
     data = simulate("pendulum_hnn", seed=0)
     settings = Settings(strict_angles=angles_are_strict(data), jobs=1)

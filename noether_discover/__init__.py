@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .law import Law
     from .predict.noether_predictor import Forecast, NoetherPredictor
     from .reporting import write_plot, write_report
-    from .stages import Settings
+    from .settings import Settings
     from .verification import Verification, verify
 
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "PredictorError": "errors",
     "ReadOptions": "data.tables",
     "RunFileError": "errors",
-    "Settings": "stages",
+    "Settings": "settings",
     "Trajectories": "data.trajectories",
     "Verification": "verification",
     "WorkError": "errors",

@@ -7,12 +7,15 @@ print(found.laws[0]["expression"])
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from noether_dsl.suggesting import nearest
 
 from .data.derived import with_derived
 from .data.groups import regrouped
@@ -21,7 +24,8 @@ from .data.trajectories import Trajectories
 from .found import Discovery, Kept, assembled, law_quantity, load, read_back
 from .notebook_progress import in_a_notebook, notebook_progress
 from .report.wording import plain_law
-from .stages import Clock, Enumeration, Progress, Settings, enumerated, gathered, ranked, searched, work_of
+from .settings import Settings
+from .stages import Clock, Enumeration, Progress, enumerated, gathered, ranked, searched, work_of
 from .work import Stop, Work
 
 __all__ = ["Discovery", "discover", "fit_again", "law_quantity", "load", "rank_again", "run_stages"]
@@ -66,19 +70,21 @@ def discover(
         notebooks and nowhere else, False nowhere.
     settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
 
-    Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used.
+    Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used, TypeError for an option
+    that there is not.
     """
+    asked = _settings(settings)
     options = ReadOptions(
         trajectory=trajectory,
         time=time,
-        inputs=tuple(inputs),
-        units=dict(units or {}),
+        inputs=inputs,  # type: ignore[arg-type]  # a list becomes a tuple
+        units=units or {},
         missing=missing,
         angles=angles,
-        derivatives=dict(derivatives or {}),
+        derivatives=derivatives or {},
         velocities=velocities,
         with_time=with_time,
-        groups=dict(groups or {}),
+        groups=groups or {},
         dotted=dotted,
     )
     clock = Clock()
@@ -94,12 +100,22 @@ def discover(
         trajectories, sources = read_tables(paths, options), [str(path) for path in paths]
     if progress is None and in_a_notebook():
         progress = notebook_progress()
-    chosen = Settings(**{"strict_angles": angles_are_strict(trajectories, options), **settings})
+    chosen = replace(asked, strict_angles=settings.get("strict_angles", angles_are_strict(trajectories, options)))
     clock.lap("read")
     return run_stages(
         trajectories, chosen, clock=clock, rank=rank, run=run, resume=resume, sources=sources, reading=options,
         progress=progress or None,
     )  # fmt: skip
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """Raises TypeError for a name that no setting has, and OptionError for values that cannot be."""
+    known = [field.name for field in fields(Settings)]
+    for name in given:
+        if name not in known:
+            others = [*known, *inspect.signature(discover).parameters]
+            raise TypeError(f'discover() has no option "{name}"{nearest(name, others)}')
+    return Settings(**given)
 
 
 def run_stages(

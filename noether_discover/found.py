@@ -18,7 +18,8 @@ from .placing import placed
 from .report.notebook import discovery_html, law_latex
 from .report.wording import law_sentence
 from .runs import RunFile, check_replaceable
-from .stages import Answer, Enumeration, Settings
+from .settings import Settings
+from .stages import Answer, Enumeration
 
 if TYPE_CHECKING:
     import pandas as pd

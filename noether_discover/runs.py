@@ -45,7 +45,8 @@ from .data.reading import USUAL, ReadOptions
 from .data.trajectories import Derived, Trajectories
 from .errors import NoetherError, RunFileError
 from .holding import linked, locked
-from .stages import Answer, Enumeration, Settings
+from .settings import Settings
+from .stages import Answer, Enumeration
 from .stored import (
     check_columns,
     checked_answer,

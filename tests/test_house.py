@@ -15,9 +15,9 @@ import noether_discover
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "noether_discover"
 FLOORS = [
-    "errors", "placing", "memory", "cluster", "work", "data", "systems", "search", "predict", "report", "video",
-    "stages", "holding", "stored", "runs", "law_module", "law", "found", "notebook_progress", "discovery", "estimator",
-    "forecasts", "verification", "reporting", "health", "cli",
+    "errors", "options", "placing", "memory", "cluster", "work", "data", "systems", "search", "predict", "report",
+    "video", "settings", "stages", "holding", "stored", "runs", "law_module", "law", "found", "notebook_progress",
+    "discovery", "estimator", "forecasts", "verification", "reporting", "health", "cli",
 ]  # fmt: skip
 """A floor uses only the floors above it in this list."""
 KNOW_FILES = {

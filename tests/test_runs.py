@@ -28,7 +28,8 @@ from noether_discover.report.wording import plain_law
 from noether_discover.runs import STAGES, RunFile, check_replaceable, is_begun
 from noether_discover.search.laws import Law, Parameter
 from noether_discover.search.verdicts import Judgement
-from noether_discover.stages import Answer, Enumeration, Settings, enumerated
+from noether_discover.settings import Settings
+from noether_discover.stages import Answer, Enumeration, enumerated
 
 ANSWER = Answer("LAW", "1 functionally independent quantity is conserved", {"LAW": 1, "TRIVIAL": 2})
 SQUARED = "kg^2*m^2/s^2"

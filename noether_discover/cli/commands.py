@@ -99,7 +99,8 @@ def discover(
     """
     from ..discovery import run_stages
     from ..report.tex import check_names, read_symbols
-    from ..stages import Clock, Settings, grammar_of, oracle_quantity
+    from ..settings import Settings
+    from ..stages import Clock, grammar_of, oracle_quantity
     from . import progress
     from .signals import stopping
 
@@ -165,7 +166,8 @@ def enumerate_(
     **options: Any,
 ) -> None:
     """Every formula of the language for these columns and units, each once."""
-    from ..stages import Clock, Settings, enumerated
+    from ..settings import Settings
+    from ..stages import Clock, enumerated
     from . import progress
 
     if not (output or only_count or show):

@@ -14,7 +14,8 @@ from noether_dsl.units import Unit
 
 TRAJECTORY_NAMES = (
     "trajectory", "trajectory id", "trajectory number", "traj", "traj id", "run", "run id", "trial", "sequence",
-    "sequence id", "seq", "episode", "experiment", "particle", "body", "id",
+    "sequence id", "seq", "episode", "experiment", "exp", "shot", "replicate", "clip", "series", "track", "track id",
+    "particle", "body", "id",
 )  # fmt: skip
 """What a trajectory column is usually called, likeliest first; case, spaces and punctuation do not matter."""
 

@@ -5,6 +5,7 @@ N rows, C columns in use, T samples of one trajectory. Rows are counted as an ed
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -59,7 +60,7 @@ def pieces_of(table: Table, roles: Roles, options: ReadOptions, prefix: str, fou
         t_T = kept.astype(float)
         if roles.time is not None:
             t_T, x_TC = x_TC[:, 0], x_TC[:, 1:]
-            spots.time(rows[kept], t_T, name)
+            spots.time(rows[kept], t_T, x_TC, name)
         whole = "/".join(part for part in (prefix, name if roles.trajectory or not prefix else "") if part)
         cuts = (np.flatnonzero(np.diff(kept) > 1) + 1).tolist() if options.missing == "split" else []
         for number, (a, b) in enumerate(pairwise([0, *cuts, len(kept)])):
@@ -155,7 +156,7 @@ class _Spots:
                 f'column "{name}": {{}} more rows name no trajectory. {_USE_MISSING}',
             )
 
-    def time(self, rows_T: NDArray[np.int64], t_T: Array, label: str) -> None:
+    def time(self, rows_T: NDArray[np.int64], t_T: Array, x_TC: Array, label: str) -> None:
         step = np.diff(t_T)
         wrong = np.flatnonzero(~(step > 0))
         if not len(wrong):
@@ -171,14 +172,29 @@ class _Spots:
         hint = "Sort the rows by time and delete repeated ones."
         if len(wrong) > 1 or after <= t_T[0]:
             seem = "interleaved" if len(wrong) > 0.2 * len(step) else "one below the other"
+            named = self._telling_apart(t_T, x_TC)
             hint = (
-                f"Several trajectories seem to stand here, {seem}: name the column that tells them apart, --trajectory."
+                f'Several trajectories seem to stand here, {seem}; "{named}" seems to tell them apart: --trajectory '
+                f"{shlex.quote(named)}."
+                if named
+                else f"Several trajectories seem to stand here, {seem}: name the column that tells them apart, "
+                "--trajectory."
             )
         self._at(
             rows_T[wrong[:1] + 1],
             lambda row, _: f'column "{self._roles.time}" row {row}: time {what}{whose}. {hint}',
             "",
         )
+
+    def _telling_apart(self, t_T: Array, x_TC: Array) -> str | None:
+        """A column of whole numbers within each of which times increase."""
+        for name, x_T in zip(self._roles.inputs, x_TC.T, strict=False):
+            order = np.argsort(x_T, kind="stable")
+            values, alike = x_T[order], np.diff(x_T[order]) == 0
+            several = FEWEST_SAMPLES * np.count_nonzero(~alike) < len(t_T) - FEWEST_SAMPLES
+            if several and (values == np.round(values)).all() and (np.diff(t_T[order])[alike] > 0).all():
+                return name
+        return None
 
     def report(self) -> None:
         if self._disordered > _SHOWN:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import DataError, OptionError
+from ..options import of_their_kinds
 from .trajectories import Trajectories
 
 
@@ -41,6 +42,7 @@ class ReadOptions:
     dotted: bool = True
 
     def __post_init__(self) -> None:
+        of_their_kinds(self)
         for name, known in (("missing", ("error", "drop-row", "split")), ("angles", ("auto", "strict", "pure"))):
             if getattr(self, name) not in known:
                 raise OptionError(f'--{name} cannot be "{getattr(self, name)}"; it is one of {", ".join(known)}')

@@ -200,7 +200,8 @@ def test_a_million_characters_are_read_or_refused_at_once_and_not_repeated(text:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run file with a stage for each reader."""
     from noether_discover.data.systems import simulate
-    from noether_discover.stages import Answer, Settings
+    from noether_discover.settings import Settings
+    from noether_discover.stages import Answer
 
     file = tmp_path_factory.mktemp("sound") / "run.noether"
     with RunFile(file, create=True) as run:

@@ -23,7 +23,8 @@ from noether_discover.data.writing import write_csv
 from noether_discover.discovery import discover
 from noether_discover.errors import DataError
 from noether_discover.runs import RunFile
-from noether_discover.stages import Settings, grammar_of
+from noether_discover.settings import Settings
+from noether_discover.stages import grammar_of
 
 METRES = ("x [m]", "y [m]", "z [m]")
 

@@ -16,7 +16,8 @@ from noether_discover.search.everything import figures
 from noether_discover.search.evidence import gather
 from noether_discover.search.fitting import ratios
 from noether_discover.search.judging import drift_of
-from noether_discover.stages import Settings, enumerated, searched
+from noether_discover.settings import Settings
+from noether_discover.stages import enumerated, searched
 from noether_discover.verification import verify
 
 

@@ -11,7 +11,8 @@ from noether_dsl.reading import dimension_of
 from noether_discover.data.systems import names, simulate
 from noether_discover.search.kinds import Kinds, kinds_of
 from noether_discover.search.libraries import _MAKERS, libraries, vector_libraries
-from noether_discover.stages import Settings, grammar_of
+from noether_discover.settings import Settings
+from noether_discover.stages import grammar_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "laws.md"
 SPACE = tuple(f"{name}_{axis}" for name in ("q", "r", "v", "u") for axis in "xyz")

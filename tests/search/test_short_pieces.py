@@ -11,7 +11,8 @@ from noether_discover.search.known import LAW
 from noether_discover.search.searching import search
 from noether_discover.search.sums import summed
 from noether_discover.search.verdicts import TRIVIAL
-from noether_discover.stages import Settings, grammar_of
+from noether_discover.settings import Settings
+from noether_discover.stages import grammar_of
 
 
 @pytest.mark.parametrize(

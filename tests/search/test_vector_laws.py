@@ -22,7 +22,8 @@ from noether_discover.search.conservation import frame
 from noether_discover.search.fitting import fit, natural_sizes
 from noether_discover.search.programs import Features, Programs
 from noether_discover.search.quantity import Quantity
-from noether_discover.stages import Settings, enumerated, oracle_quantity
+from noether_discover.settings import Settings
+from noether_discover.stages import enumerated, oracle_quantity
 
 SPACE = {"q": ("q_x", "q_y", "q_z"), "v": ("v_x", "v_y", "v_z")}
 METRE, SPEED = Dimension.of(m=1), Dimension.of(m=1, s=-1)

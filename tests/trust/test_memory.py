@@ -19,7 +19,7 @@ from noether_discover.data.trajectories import Trajectories
 from noether_discover.discovery import discover
 from noether_discover.errors import OptionError, WorkError
 from noether_discover.memory import PROCESS, Memory, in_use, read_size, shown
-from noether_discover.stages import Settings
+from noether_discover.settings import Settings
 from noether_discover.work import Work
 
 MEASURED = """
