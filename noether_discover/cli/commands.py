@@ -30,7 +30,7 @@ from .options import (
     work_options,
 )
 from .reporting import plot, report
-from .showing import NOTHING_CONSERVED, keep_and_next, leave, show_discovery
+from .showing import NOTHING_CONSERVED, keep_and_next, leave, next_of_check, put, show_discovery
 from .suggesting import Choice
 from .video import video
 
@@ -190,15 +190,13 @@ def enumerate_(
         for formula in enumeration.formulas:
             click.echo(str(formula))
         return
-    from rich.console import Console
-
     from ..report.screen import counts_table
 
     counts = [
         (n + 1, raw, enumeration.searched[n] if n < len(enumeration.searched) else 0)
         for n, raw in enumerate(enumeration.raw)
     ]
-    Console().print(counts_table(counts, settings.form))
+    put([counts_table(counts, settings.form)])
     if output:
         click.echo(f"run file: {output}   next: noether-discover fit {output}")
 
@@ -330,18 +328,14 @@ def show(run: str, as_json: bool, why: bool, whence: bool) -> None:
         counts, form = file.counts(), file.settings().form
         reasons = file.reasons() if why else []
     if why:
-        from rich.console import Console
-
         from ..report.screen import reasons_table
 
-        Console().print(reasons_table(reasons))
+        put([reasons_table(reasons)])
         return
     if not fitted and not as_json:
-        from rich.console import Console
-
         from ..report.screen import counts_table
 
-        Console().print(counts_table(counts, form))
+        put([counts_table(counts, form)])
         click.echo(f"nothing was fitted yet   next: noether-discover fit {run}")
         return
     from ..discovery import load
@@ -369,11 +363,9 @@ def verify(run: str, files: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
-        from rich.console import Console
-
         from ..report.screen import verification_table
 
-        Console().print(*verification_table(found.to_json()))
+        put(verification_table(found.to_json()))
     if not found.laws:
         raise click.exceptions.Exit(NOTHING_CONSERVED)
     if not found.holds:
@@ -484,13 +476,11 @@ def check(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
         for note in found.notes:
             click.echo(f"note: {note}")
         if found.summary:
-            from rich.console import Console
-
             from ..report.screen import data_summary
 
-            console = Console()
-            for part in data_summary(found.summary):
-                console.print(part)
+            put(data_summary(found.summary))
+            click.echo(f"nothing is wrong with it{'' if not found.notes else ', but see the notes'}")
+            next_of_check()
     if found.problems:
         raise click.exceptions.Exit(2)
 

@@ -164,7 +164,7 @@ rank_options = stacked(
 
 latex_options = stacked(
     click.option(
-        "--style", type=click.Choice(["plain", "booktabs", "siunitx"]),  # STYLES would import numpy for --help
+        "--style", type=Choice(["plain", "booktabs", "siunitx"]),  # STYLES would import numpy for --help
         help="LaTeX: how the table looks and which packages it needs; default: booktabs.",
     ),
     click.option(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ..discovery import Discovery
 
 NOTHING_CONSERVED = 3
@@ -28,13 +30,20 @@ def show_discovery(found: Discovery, *, as_json: bool = False, quiet: bool = Fal
         for law in found.laws:
             click.echo(law["expression"])
         return
-    from rich.console import Console
-
     from ..report.screen import answer_table
 
+    put(answer_table(found.to_json()))
+
+
+def put(parts: Iterable[RenderableType]) -> None:
+    """On stdout, without the blanks that fill tables up to the width of a terminal."""
+    from rich.console import Console
+
     console = Console()
-    for part in answer_table(found.to_json()):
-        console.print(part)
+    with console.capture() as written:
+        for part in parts:
+            console.print(part)
+    click.echo("\n".join(line.rstrip() for line in written.get().splitlines()))
 
 
 def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, err: bool = False) -> None:
@@ -77,8 +86,19 @@ def _free_name(files: Sequence[str]) -> str:
 
 def _same_command_kept(name: str) -> str | None:
     """The command that was run, with a run file; None where it is too long to repeat, or is not this one."""
+    return _repeated(["discover"], ["discover", "-o", name])
+
+
+def next_of_check() -> None:
+    """The search of what was looked at, where the command can be repeated."""
+    command = _repeated(["data", "check"], ["discover"])
+    if command is not None:
+        click.echo(f"next: {command}")
+
+
+def _repeated(begun: list[str], instead: list[str]) -> str | None:
     words = sys.argv[1:]
-    if not words or words[0] != "discover":
+    if words[: len(begun)] != begun:
         return None
-    command = shlex.join(["noether-discover", "discover", "-o", name, *words[1:]])
+    command = shlex.join(["noether-discover", *instead, *words[len(begun) :]])
     return command if len(command) <= LONGEST and command.isprintable() else None

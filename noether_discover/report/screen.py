@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .export import chance_in_words, constants_in_words, drift_in_words, parameters_in_words
@@ -41,7 +41,7 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
 def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     from rich.table import Table
 
-    table = Table(title="found", title_justify="left", box=_box(), pad_edge=False)
+    table = Table(box=_box(), pad_edge=False)
     table.add_column("law", overflow="fold", ratio=3)
     table.add_column("parameters", overflow="fold", ratio=3)
     table.add_column("held-out ratio", justify="right", max_width=9)
@@ -53,8 +53,9 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     for law in laws:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
         parameters = parameters_in_words(law).replace(", ", "\n") or "none"
+        unit = "no unit" if law["unit"] == "1" else f"in {law['unit']}"
         whole = f"one of {law['component_of']}, " if law.get("component_of") else ""
-        words = f"{ordered_formula(law)}\n[dim]{whole}in {law['unit']}" + (
+        words = f"{ordered_formula(law)}\n[dim]{whole}{unit}" + (
             f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
         )
         figures = [short(law["ratio_heldout"]), short(law["noise_chi2"])]
@@ -173,31 +174,45 @@ def _box() -> Any:
     return box.SIMPLE_HEAD
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, dict) and set(value) == {"min", "median", "max"}:
-        low, middle, high = (short(float(value[name])) for name in ("min", "median", "max"))
-        return middle if low == high else f"{middle} ({low} to {high})"
-    if isinstance(value, float):
-        return short(value)
-    return f"({', '.join(value)})" if isinstance(value, list) else str(value)
-
-
 def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
     """What `data check` found: sizes, steps, columns."""
     from rich.table import Table
     from rich.text import Text
 
-    facts = [f"{name}: {value}" for name, value in summary.items() if not isinstance(value, dict | list | tuple)]
-    shown: list[RenderableType] = [Text("\n".join(facts))]
-    for name, value in summary.items():
-        if isinstance(value, dict):
-            several = ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
-            shown.append(Text(f"{name}: {several if 'median' not in value else _shown(value)}"))
-        elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
-            table = Table(box=_box(), pad_edge=False)
-            for key in value[0]:
-                table.add_column(str(key))
-            for row in value:
-                table.add_row(*(short(v) if isinstance(v, float) else str(v) for v in row.values()))
-            shown.append(table)
-    return shown
+    time, gaps = summary["time"], summary["time"]["gaps"]
+    many = summary["trajectories"]
+    lines = [f"{many:,} trajector{'y' if many == 1 else 'ies'} of {_spread(summary['lengths'], _whole)} samples"]
+    if time["name"] is None:
+        lines.append("no time column: samples are numbered")
+    else:
+        unit = "" if time["unit"] == "1" else f" [{time['unit']}]"
+        told = f"{gaps:,} gap{'s' if gaps > 1 else ''}" if gaps else "no gaps"
+        lines.append(
+            f"time {time['name']}{unit}: {short(time['start'])} to {short(time['end'])}, step {_spread(time['step'])}, "
+            f"{told}"
+        )
+    table = Table(box=_box(), pad_edge=False)
+    renamed = any(column["name"] != column["symbol"] for column in summary["columns"])
+    table.add_column("column", overflow="fold")
+    names = ["symbol"] * renamed + ["unit"]
+    figures = ["min", "max", "mean", "std", "noise"]
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for column in summary["columns"]:
+        table.add_row(column["name"], *(column[n] for n in names), *(short(column[f]) for f in figures))
+    vectors = [f"{name} ({', '.join(own)})" for name, own in summary.get("vectors", {}).items()]
+    after = [f"vectors: {', '.join(vectors)}"] if vectors else []
+    if summary["derivatives"]:
+        after.append("the file gives the time derivatives of the columns")
+    return [Text("\n".join(lines)), table, *map(Text, after)]
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _spread(of: Mapping[str, float], told: Callable[[float], str] = short) -> str:
+    low, middle, high = (told(of[name]) for name in ("min", "median", "max"))
+    return middle if low == high else f"{middle} ({low} to {high})"

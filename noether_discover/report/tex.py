@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from noether_dsl.reading import latex_symbol
+from noether_dsl.suggesting import nearest
 
 from ..errors import OptionError, one_line, shortened
 
@@ -165,7 +166,8 @@ def check_names(chosen: Mapping[str, str], known: Collection[str]) -> None:
     for name in chosen:
         if name not in known:
             there = ", ".join(_told(one) for one in sorted(known)[:12])
-            raise OptionError(f'--symbol: there is no column or vector "{_told(name)}"; there are {there}')
+            hint = one_line(nearest(name, known, otherwise="."))
+            raise OptionError(f'--symbol: there is no column or vector "{_told(name)}"{hint} There are {there}')
 
 
 def symbols_for(

@@ -83,6 +83,7 @@ def test_no_color_takes_the_colours_away() -> None:
 
 def test_pipes_get_no_control_characters_and_no_bars() -> None:
     done = subprocess.run([*TOOL, *SEARCH], capture_output=True, text=True)
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
     assert (done.returncode, done.stderr) == (0, "")
     assert all(c.isprintable() or c == "\n" for c in done.stdout)
     assert max(len(line) for line in done.stdout.splitlines() if "noether-discover" not in line) <= 80
@@ -100,6 +101,21 @@ def test_the_next_commands_can_be_run_as_they_stand(told: Callable[..., Any], tm
     assert (tmp_path / "a run.tex").read_text(encoding="utf-8").count("toprule") == 1
     assert (report[0], report[-1]) == ("report", str(tmp_path / "a run.html"))
     assert told(*shlex.split(next_commands(str(run), has_laws=False)[1])[1:]).code == 0
+
+
+def test_data_check_says_what_there_is_that_it_is_good_and_what_next(told: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "two words.csv"
+    file.write_text("t [s],q [rad],p\n" + "".join(f"{0.5 * i},{i % 3},{i % 5}\n" for i in range(12)))
+    checked = told("data", "check", file, "--trajectory", "none", "--unit", "p=m")
+    assert checked.code == 2
+    assert "next:" not in checked.out
+    checked = told("data", "check", file, "--unit", "p=m")
+    lines = checked.out.splitlines()
+    assert lines[:2] == ["1 trajectory of 12 samples", "time t [s]: 0 to 5.5, step 0.5, no gaps"]
+    assert lines[-2].startswith("nothing is wrong with it")
+    assert lines[-1] == f"next: noether-discover discover {shlex.quote(str(file))} --unit p=m"
+    assert all(line == line.rstrip() for line in lines)
+    assert "next:" not in told("data", "check", file, "--json").out
 
 
 def test_json_is_one_document_and_the_rest_is_on_stderr(told: Callable[..., Any], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from .style import Array, Colours, Table, axis_label, figure, limits, logarithmi
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VALUES, DEVIATIONS, POINTS = 12, 100, 5000
+VALUES, DEVIATIONS, POINTS = 12, 12, 5000
 """Trajectories whose values are drawn as lines, those whose deviations are, and points of all of them together."""
 RANDOM, DOTS = 2, 700
 """Random sequences that are drawn as lines; dots where windows are judged."""
@@ -230,7 +230,9 @@ class Spreads:
         number = np.array(some) + 1
         size = 3.2 if len(some) <= 60 else 2.2
         axes.plot(number, random[some], "s", color=colours["random"], ms=size - 0.6, mew=0, label="random")
-        axes.plot(number, noise[some], "_", color=colours["noise"], ms=size + 1.5, mew=1.1, label="noise alone")
+        axes.plot(
+            number, noise[some], "_", color=colours["noise"], ms=size + 4.0, mew=1.1, zorder=4, label="noise alone"
+        )
         axes.plot(number, own[some], "o", color=colours["law"], ms=size, mew=0, label=f"along a {self.sampled.what}")
         axes.axhline(1.0, color=colours["muted"], lw=0.7, ls=":")
         both = np.concatenate([own, random, noise, [1.0]])
