@@ -107,6 +107,7 @@ def test_a_signal_finishes_what_is_under_way(
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    time.sleep(0.1)  # the next piece is under way by then
     process.send_signal(how)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
