@@ -77,7 +77,7 @@ def discover(
     options = ReadOptions(
         trajectory=trajectory,
         time=time,
-        inputs=inputs,  # type: ignore[arg-type]  # a list becomes a tuple
+        inputs=inputs,
         units=units or {},
         missing=missing,
         angles=angles,

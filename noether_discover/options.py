@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections import abc
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import UnionType
-from typing import Any, ClassVar, SupportsFloat, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, SupportsFloat, SupportsIndex, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from .errors import OptionError, shortened
 
 
 def of_their_kinds(options: object, unsaid: Collection[str] = ()) -> None:
-    """Look at every field of a frozen dataclass; lists become tuples and numpy's numbers Python's.
+    """Look at every field of a frozen dataclass; lists of words become tuples and numpy's numbers Python's.
 
     unsaid: fields that may be None, though their type does not say so.
 
@@ -32,21 +34,30 @@ def of_their_kinds(options: object, unsaid: Collection[str] = ()) -> None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise TypeError(value)
-    return tuple(value)
+    words = tuple(value)
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(value)
+    return words
 
 
 def _whole_number(value: object) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(value)
-    return operator.index(value)  # type: ignore[arg-type]  # what is none raises TypeError
+    return operator.index(value)
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
         raise TypeError(value)
     return float(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(value)
+    return bool(value)
 
 
 def _as_is(kind: type) -> Callable[[object], object]:
@@ -63,7 +74,8 @@ _KINDS: Mapping[Any, tuple[str, Callable[[object], object]]] = {
     int: ("a whole number", _whole_number),
     float: ("a number", _number),
     str: ("text", _as_is(str)),
-    bool: ("True or False", _as_is(bool)),
+    bool: ("True or False", _truth),
+    abc.Sequence: ("a list of words", _words),
     abc.Mapping: ("a dictionary", _as_is(Mapping)),
 }
-"""Kinds of settings: what messages call them, and how a value is read."""
+"""Kinds of options: what messages call them, and how a value is read."""

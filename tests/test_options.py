@@ -56,8 +56,10 @@ def test_lists_and_numbers_of_numpy_are_as_good_as_pythons() -> None:
     settings = Settings(**numpys, jobs=1)
     assert settings == Settings(max_nodes=5, alpha=0.01, operators=("sin", "add"), jobs=1)
     assert [type(value) for value in (settings.max_nodes, settings.alpha)] == [int, float]
-    lists: dict[str, Any] = {"inputs": ["q", "p"]}
-    assert ReadOptions(**lists) == ReadOptions(inputs=("q", "p"))
+    for some in (["q", "p"], FRAME.columns[1:], FRAME.columns[1:].to_numpy(), dict.fromkeys("qp").keys()):
+        assert ReadOptions(inputs=some) == ReadOptions(inputs=("q", "p"))
+    truth: dict[str, Any] = {"with_time": np.True_}
+    assert ReadOptions(**truth).with_time is True
 
 
 def test_settings_come_back_as_they_went() -> None:

@@ -195,9 +195,13 @@ def latex_symbol(name: str, vector: bool = False) -> str:
     """
     match = _RATE.fullmatch(name)
     if match is not None:
-        core, *marks = re.split(r"(?=_\{)", latex_symbol(match["of"] + match["rest"], vector), maxsplit=1)
+        core, *marks = re.split(r"(?=_\{)", _undotted(match["of"] + match["rest"], vector), maxsplit=1)
         if _LETTER.fullmatch(core):
             return rf"\{match['dots']}{{{core}}}{''.join(marks)}"
+    return _undotted(name, vector)
+
+
+def _undotted(name: str, vector: bool) -> str:
     head, *rest = name.replace(".", "_").strip("_").split("_")
     stem = head.rstrip("0123456789") or head
     marks = [mark for mark in (head[len(stem) :], *rest) if mark]

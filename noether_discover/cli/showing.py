@@ -39,11 +39,11 @@ def put(parts: Iterable[RenderableType]) -> None:
     """On stdout, without the blanks that fill tables up to the width of a terminal."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(highlight=False)
     with console.capture() as written:
         for part in parts:
             console.print(part)
-    click.echo("\n".join(line.rstrip() for line in written.get().splitlines()))
+    click.echo("\n".join(line.rstrip() for line in written.get().splitlines()), color=True)  # rich decided on them
 
 
 def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, err: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from .groups import QUIET, _Group
+from .showing import put
 from .suggesting import Choice
 from .video_data import data
 
@@ -212,11 +213,7 @@ def _show(found: dict[str, Any], screen: Any, as_json: bool, quiet: bool) -> Non
         return
     if quiet:
         return
-    from rich.console import Console
-
-    console = Console()
-    for part in screen(found):
-        console.print(part, highlight=False)
+    put(screen(found))
     for file in found["files"]:
         click.echo(f"written: {file}")
 

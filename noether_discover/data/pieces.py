@@ -172,14 +172,13 @@ class _Spots:
         hint = "Sort the rows by time and delete repeated ones."
         if len(wrong) > 1 or after <= t_T[0]:
             seem = "interleaved" if len(wrong) > 0.2 * len(step) else "one below the other"
-            named = self._telling_apart(t_T, x_TC)
-            hint = (
-                f'Several trajectories seem to stand here, {seem}; "{named}" seems to tell them apart: --trajectory '
-                f"{shlex.quote(named)}."
-                if named
-                else f"Several trajectories seem to stand here, {seem}: name the column that tells them apart, "
-                "--trajectory."
+            apart = self._telling_apart(t_T, x_TC)
+            now = (
+                "name the column that tells them apart, --trajectory."
+                if apart is None
+                else f'column "{apart}" seems to tell them apart: --trajectory {shlex.quote(apart)}.'
             )
+            hint = f"Several trajectories seem to stand here, {seem}: {now}"
         self._at(
             rows_T[wrong[:1] + 1],
             lambda row, _: f'column "{self._roles.time}" row {row}: time {what}{whose}. {hint}',

@@ -15,7 +15,7 @@ class ReadOptions:
     """How a table is to be understood. Columns are named as the file names them, without their unit.
 
     trajectory, time: their columns; None: found by their usual names. No time column: sample numbers are the time.
-    inputs: the state's columns; empty: all that are left.
+    inputs: the state's columns, kept as a tuple; empty: all that are left.
     units: column -> unit, where the header lacks it or is wrong.
     missing: error | drop-row | split (a row with a missing value ends a piece of trajectory).
     angles: auto | strict | pure; auto is strict when some input carries an angle unit.
@@ -30,7 +30,7 @@ class ReadOptions:
 
     trajectory: str | None = None
     time: str | None = None
-    inputs: tuple[str, ...] = ()
+    inputs: Sequence[str] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     missing: str = "error"
     angles: str = "auto"

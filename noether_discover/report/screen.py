@@ -188,8 +188,8 @@ def data_summary(summary: Mapping[str, Any]) -> list[RenderableType]:
         unit = "" if time["unit"] == "1" else f" [{time['unit']}]"
         told = f"{gaps:,} gap{'s' if gaps > 1 else ''}" if gaps else "no gaps"
         lines.append(
-            f"time {time['name']}{unit}: {short(time['start'])} to {short(time['end'])}, step {_spread(time['step'])}, "
-            f"{told}"
+            f'"{time["name"]}" is the time{unit}: {short(time["start"])} to {short(time["end"])}, step '
+            f"{_spread(time['step'])}, {told}"
         )
     table = Table(box=_box(), pad_edge=False)
     renamed = any(column["name"] != column["symbol"] for column in summary["columns"])

@@ -52,11 +52,11 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     ),
     "one below the other, by a number": (
         "t,my bob,q,p\n" + "".join(f"{i},{k},{i * k},{i * i}\n" for k in (3, 1, 7) for i in range(9)),
-        "one below the other; \"my bob\" seems to tell them apart: --trajectory 'my bob'.",
+        "one below the other: column \"my bob\" seems to tell them apart: --trajectory 'my bob'.",
     ),
     "interleaved, by a number": (
         "t,q,bob,p\n" + "".join(f"{i},{i * k},{k},{i * i}\n" for i in range(9) for k in (3, 1, 7)),
-        'interleaved; "bob" seems to tell them apart: --trajectory bob.',
+        'interleaved: column "bob" seems to tell them apart: --trajectory bob.',
     ),
     "latin-1": (TABLE.replace("q ", "ö ").encode("latin-1"), "is not UTF-8 text (byte 0xf6"),
     "delimiter": (TABLE.replace(",", ":"), 'Is ":" the delimiter?'),

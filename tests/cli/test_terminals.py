@@ -111,7 +111,7 @@ def test_data_check_says_what_there_is_that_it_is_good_and_what_next(told: Calla
     assert "next:" not in checked.out
     checked = told("data", "check", file, "--unit", "p=m")
     lines = checked.out.splitlines()
-    assert lines[:2] == ["1 trajectory of 12 samples", "time t [s]: 0 to 5.5, step 0.5, no gaps"]
+    assert lines[:2] == ["1 trajectory of 12 samples", '"t" is the time [s]: 0 to 5.5, step 0.5, no gaps']
     assert lines[-2].startswith("nothing is wrong with it")
     assert lines[-1] == f"next: noether-discover discover {shlex.quote(str(file))} --unit p=m"
     assert all(line == line.rstrip() for line in lines)

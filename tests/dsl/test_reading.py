@@ -74,6 +74,7 @@ def test_latex_of_known_formulas(written: str, expected: str) -> None:
         ("Δ_x", r"\Delta_{x}"),
         ("x_dot", r"\dot{x}"),
         ("thetadot", r"\dot{\theta}"),
+        ("x" + "_dot" * 3000, r"\dot{x}_{" + ",".join([r"\mathrm{dot}"] * 2999) + "}"),  # a name may be anything
         ("speed_dot", r"\mathrm{speed}_{\mathrm{dot}}"),
         ("q.x", "q_{x}"),
         ("a_b_c", "a_{b,c}"),
