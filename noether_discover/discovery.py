@@ -66,8 +66,8 @@ def discover(
         vector q anyway, unless `dotted` is False.
     rank: whether the laws are ranked by what they do for a learned predictor (takes a minute).
     run: a run file to keep everything in. resume: go on with the unfinished run that is in it (True), or begin anew
-        (False); None refuses to replace an unfinished one. progress: called with (stage, done, total); None shows it in
-        notebooks and nowhere else, False nowhere.
+        (False); None refuses to replace an unfinished one. Laws that were in it stay beside it, as ``RUN.noether~``.
+    progress: called with (stage, done, total); None shows it in notebooks and nowhere else, False nowhere.
     settings: fields of `Settings`, such as ``max_nodes=9`` or ``operators=(*DEFAULT_OPERATORS, "log")``.
 
     Raises NoetherError and its kin (all ValueErrors) for data and options that cannot be used, TypeError for an option

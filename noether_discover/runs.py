@@ -118,7 +118,7 @@ class RunFile:
 
     def _begin(self) -> None:
         """A new file with its tables, already held, takes the name at once: of two that begin, one is told of the
-        other, and neither writes where the other has put something else.
+        other, and neither writes where the other has put something else. Laws that had it stay beside it.
 
         Raises RunFileError when somebody else writes.
         """
@@ -132,6 +132,8 @@ class RunFile:
             if not linked(new, self.path):
                 if self.path.exists():
                     self._hold()
+                    if holds_laws(self.path):
+                        os.replace(self.path, aside_of(self.path))
                 for leftover in (self.path.with_name(self.path.name + end) for end in ("-wal", "-shm", "-journal")):
                     leftover.unlink(missing_ok=True)
                 os.replace(new, self.path)
@@ -601,6 +603,26 @@ def is_begun(path: Path) -> bool:
     Raises RunFileError when it is no run file.
     """
     return _check_ours(path, replacing=True) == VERSION
+
+
+def holds_laws(path: Path) -> bool:
+    """Whether a file holds a fit that was finished, or one that this version cannot read: what a new run puts aside.
+
+    Raises RunFileError when it is no run file.
+    """
+    version = _check_ours(path, replacing=True)
+    if version != VERSION:
+        return version is not None
+    try:
+        with RunFile(path) as file:
+            return file.has("fit")
+    except RunFileError:
+        return True
+
+
+def aside_of(path: Path) -> Path:
+    """Where the laws of a run file stay when a new run takes its name."""
+    return path.with_name(path.name + "~")
 
 
 def check_replaceable(path: Path) -> None:

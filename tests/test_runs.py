@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +26,7 @@ from noether_discover.data.systems import simulate
 from noether_discover.data.trajectories import Derived, Trajectories
 from noether_discover.errors import NoetherError, RunFileError
 from noether_discover.report.wording import plain_law
-from noether_discover.runs import STAGES, RunFile, check_replaceable, is_begun
+from noether_discover.runs import STAGES, RunFile, aside_of, check_replaceable, is_begun
 from noether_discover.search.laws import Law, Parameter
 from noether_discover.search.verdicts import Judgement
 from noether_discover.settings import Settings
@@ -399,6 +400,27 @@ def test_an_unfinished_run_is_neither_replaced_nor_forgotten(
         file.finished()
         assert file.kept("fit/screen") == set()
     check_replaceable(path)
+
+
+def test_laws_whose_name_a_new_run_takes_stay_beside_it(
+    tmp_path: Path, data: Trajectories, enumeration: Enumeration
+) -> None:
+    path = tmp_path / "run.noether"
+    for stages in (STAGES[:3], STAGES[:2]):  # what was never fitted is not kept
+        with RunFile(path, create=True) as file:
+            for stage in stages:
+                write(file, stage, data, enumeration)
+    with RunFile(path, create=True):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["run.noether", "run.noether~"]
+    with RunFile(aside_of(path)) as file:
+        assert file.has("fit")
+    with closing(sqlite3.connect(aside_of(path))) as other:
+        other.execute("PRAGMA user_version = 1")
+    os.replace(aside_of(path), path)  # of another version: there may be laws in it
+    RunFile(path, create=True).close()
+    with closing(sqlite3.connect(aside_of(path))) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_a_file_that_was_killed_as_it_began_holds_nothing(tmp_path: Path, data: Trajectories) -> None:

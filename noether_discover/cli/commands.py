@@ -30,7 +30,7 @@ from .options import (
     work_options,
 )
 from .reporting import plot, report
-from .showing import NOTHING_CONSERVED, keep_and_next, leave, next_of_check, put, show_discovery
+from .showing import NOTHING_CONSERVED, aside_for, keep_and_next, leave, next_of_check, put, show_discovery
 from .suggesting import Choice
 from .video import video
 
@@ -120,6 +120,7 @@ def discover(
     if save_config:
         write_config(save_config, click.get_current_context())
     clock.lap("read")
+    before = aside_for(output, resume)
     with progress.shown(quiet) as bars, stopping(bars) as (stop, tell):
         found = run_stages(
             trajectories, settings, clock=clock, rank=rank, run=output, resume=resume, sources=files,
@@ -135,7 +136,7 @@ def discover(
             if path:
                 click.echo(f"{name}: {path}", err=as_json)
         if output or not as_json:
-            keep_and_next(found, output, files, err=as_json)
+            keep_and_next(found, output, files, before=before, err=as_json)
     leave(found)
 
 
@@ -174,6 +175,7 @@ def enumerate_(
         raise click.UsageError("say what to do with the formulas: -o RUN.noether, --count or --list")
     trajectories, reading, strict = read(files, options, quiet)
     settings = Settings(strict_angles=strict, **settings_from(options))
+    before = aside_for(output, resume)
     clock = Clock()
     with progress.shown(quiet) as tell:
         enumeration = enumerated(trajectories, settings, tell)
@@ -198,7 +200,7 @@ def enumerate_(
     ]
     put([counts_table(counts, settings.form)])
     if output:
-        click.echo(f"run file: {output}   next: noether-discover fit {output}")
+        click.echo(f"run file: {output}{before}   next: noether-discover fit {output}")
 
 
 @group.command(epilog="noether-discover fit run.noether --filter paper\nnoether-discover fit run.noether --resume")

@@ -175,8 +175,8 @@ latex_options = stacked(
 
 resume_option = click.option(
     "--resume/--restart", "resume", default=None,
-    help="Go on with the unfinished run in the run file, or begin anew. Without either, it is left alone; a finished "
-    "one is replaced.",
+    help="Go on with the unfinished run in the run file, or begin anew. Without either, it is left alone. A "
+    "finished one is kept as RUN.noether~.",
 )  # fmt: skip
 jobs_option = click.option(
     "--jobs", type=int, metavar="N", default=None, help="Processes; default: all cores. Changes nothing but the time."

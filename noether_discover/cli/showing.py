@@ -46,10 +46,11 @@ def put(parts: Iterable[RenderableType]) -> None:
     click.echo("\n".join(line.rstrip() for line in written.get().splitlines()), color=True)  # rich decided on them
 
 
-def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, err: bool = False) -> None:
-    """The next two commands one would want, which can be run as they stand; without a run file, how to keep the run."""
+def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, before: str = "", err: bool = False) -> None:
+    """The next two commands one would want, which can be run as they stand; without a run file, how to keep the run.
+    before: of an earlier run in the file."""
     if run is not None:
-        click.echo(f"run file: {run}", err=err)
+        click.echo(f"run file: {run}{before}", err=err)
         commands = next_commands(run, bool(found.laws))
     else:
         keep = _same_command_kept(_free_name(files))
@@ -60,6 +61,15 @@ def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), 
         commands = [keep]
     for number, command in enumerate(commands):
         click.echo(f"{'next:' if not number else '':<6}{command}", err=err)
+
+
+def aside_for(run: str | None, resume: bool | None) -> str:
+    """What to say of the laws of an earlier run whose name a new run takes; nothing where there are none."""
+    from ..runs import aside_of, holds_laws
+
+    if not run or resume or not Path(run).is_file() or not holds_laws(Path(run)):
+        return ""
+    return f" (the one before: {aside_of(Path(run))})"
 
 
 def next_commands(run: str, has_laws: bool) -> list[str]:

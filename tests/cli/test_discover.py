@@ -114,8 +114,9 @@ def test_stages_run_alone_and_end_like_all_of_it(run: Run, tmp_path: Path) -> No
     assert "6,126" in out
     # six nodes cannot say p^2 - a cos q, and the paper's rule knows no sums
     assert run("fit", path, "--jobs", "1", "--filter", "paper")[0] == 3
-    code, _, _ = run("enumerate", PENDULUM, "-o", path)
+    code, out, _ = run("enumerate", PENDULUM, "-o", path)
     assert code == 0
+    assert f"run file: {path} (the one before: {path}~)" in out
     assert run("fit", path, "--jobs", "1")[0] == 0
     code, out, _ = run("rank", path, "--jobs", "1", "--steps", "60", "--epochs", "10")
     assert code == 0
