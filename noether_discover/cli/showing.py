@@ -46,7 +46,9 @@ def put(parts: Iterable[RenderableType]) -> None:
     click.echo("\n".join(line.rstrip() for line in written.get().splitlines()), color=True)  # rich decided on them
 
 
-def keep_and_next(found: Discovery, run: str | None, files: Sequence[str] = (), *, before: str = "", err: bool = False) -> None:
+def keep_and_next(
+    found: Discovery, run: str | None, files: Sequence[str] = (), *, before: str = "", err: bool = False
+) -> None:
     """The next two commands one would want, which can be run as they stand; without a run file, how to keep the run.
     before: of an earlier run in the file."""
     if run is not None:

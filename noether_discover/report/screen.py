@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,11 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     table.add_column("verdict", overflow="fold")
     for law in laws:
         verdict = law["verdict"] + (f"\ndrift {drift}" if (drift := drift_in_words(law)) else "")
-        parameters = parameters_in_words(law).replace(", ", "\n") or "none"
+        formula = ordered_formula(law)
+        parameters = parameters_in_words({**law, "parameters": _as_read(law, formula)}).replace(", ", "\n") or "none"
         unit = "no unit" if law["unit"] == "1" else f"in {law['unit']}"
         whole = f"one of {law['component_of']}, " if law.get("component_of") else ""
-        words = f"{ordered_formula(law)}\n[dim]{whole}{unit}" + (
+        words = f"{formula}\n[dim]{whole}{unit}" + (
             f", {len(law['forms'])} more form{'s' * (len(law['forms']) > 1)}" if law["forms"] else ""
         )
         figures = [short(law["ratio_heldout"]), short(law["noise_chi2"])]
@@ -63,6 +65,12 @@ def _laws(laws: Sequence[Mapping[str, Any]]) -> RenderableType:
             figures.append(chance_in_words(law))
         table.add_row(words, parameters, *figures, verdict)
     return table
+
+
+def _as_read(law: Mapping[str, Any], formula: str) -> list[Mapping[str, Any]]:
+    """The law's parameters in the order in which the shown formula has them."""
+    places = {word[0]: word.start() for word in reversed(list(re.finditer(r"\w+", formula)))}
+    return sorted(law["parameters"], key=lambda p: places.get(p["name"], len(formula)))
 
 
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

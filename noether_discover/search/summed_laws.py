@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .evidence import Evidence
 from .fitting import ratios, uncertainty
+from .gathering import with_vectors
 from .independence import directions, independent_share
 from .judging import drift_of, reference_variance
 from .known import APPROXIMATE as NEARLY
@@ -95,10 +96,12 @@ def _one_of(same: Law, law: Law, clean: bool) -> Law:
 
 def as_formula(found: Sum, grammar: Grammar, component: int | None = 0, like: Sum | None = None) -> Valued:
     """A sum as a formula with numbers: the plainest term leads without a coefficient, +1 and -1 are signs where the
-    units allow it, a growth that all terms share stands once. component: of a vector law; None for the whole vector.
-    like: the same sum with other numbers, by which all this is decided; itself for None."""
+    units allow it, a growth that all terms share stands once, vectors stand for their components. component: of a
+    vector law; None for the whole vector. like: the same sum with other numbers, by which all this is decided; itself
+    for None."""
     growth, found = _growth_of(found)
-    whole = _as_formula(found, grammar, component, found if like is None else _growth_of(like)[1])
+    found, like = with_vectors(found, found if like is None else _growth_of(like)[1], grammar.vectors)
+    whole = _as_formula(found, grammar, component, like)
     return whole if growth is None else joined("mul", growth, whole)
 
 
