@@ -593,8 +593,9 @@ class RunFile:
         if not self.has("rank"):
             return []
         rows = self._rows("SELECT row FROM ranking ORDER BY position", "rank")
+        ((laws,),) = self._rows("SELECT count(*) FROM laws", "fit")
         with self._sound():
-            return [checked_row(json.loads(row)) for (row,) in rows]
+            return [checked_row(json.loads(row), laws) for (row,) in rows]
 
 
 def is_begun(path: Path) -> bool:

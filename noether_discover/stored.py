@@ -115,8 +115,8 @@ _ERRORS = ("rate", "strength", "enforced_train_loss", "train_rollout", "test_rol
            "to_control")  # fmt: skip
 
 
-def checked_row(row: Any) -> dict[str, Any]:
-    """A row of the ranked table. Raises ValueError, TypeError or KeyError for anything else."""
+def checked_row(row: Any, laws: int) -> dict[str, Any]:
+    """A row of the ranked table. laws: how many there are. Raises ValueError, TypeError or KeyError for anything else."""
     _require(isinstance(row, dict), "a row of the ranking is no table of facts")
     _require(isinstance(row["name"], str) and row["name"].isprintable(), "a ranked predictor has no name")
     _require(row["kind"] in _KINDS, f"{row['kind']!r} is no kind of predictor")
@@ -125,7 +125,8 @@ def checked_row(row: Any) -> dict[str, Any]:
         _require(row.get(error) is None or _is_number(row[error]), f"the {error} of a ranked predictor is no number")
     for time, error in row.get("over_time", ()):
         _require(_is_number(time) and _is_number(error), "an error over time is no number")
-    _require(row.get("law") is None or type(row["law"]) is int, "a ranked law has no number")
+    law = row.get("law")
+    _require(law is None or (type(law) is int and 0 <= law < laws), "a ranked law has no number among the laws")
     return row
 
 

@@ -163,6 +163,14 @@ def test_settings_come_back(tmp_path: Path, data: Trajectories, settings: Settin
         assert file.settings() == replace(settings, seed=99)
 
 
+def test_a_ranked_law_is_one_of_the_laws(whole: Path) -> None:
+    for number in (len(LAWS), -1):
+        with RunFile(whole) as file:
+            file.write_ranking([{**RANKING[0], "law": number}], 1.0)
+            with pytest.raises(RunFileError, match=r"is damaged \(a ranked law has no number among the laws\)"):
+                file.ranking()
+
+
 def test_every_stage_comes_back(whole: Path, enumeration: Enumeration) -> None:
     with RunFile(whole) as file:
         assert all(file.has(stage) for stage in STAGES)

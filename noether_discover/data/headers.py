@@ -19,7 +19,7 @@ TRAJECTORY_NAMES = (
 )  # fmt: skip
 """What a trajectory column is usually called, likeliest first; case, spaces and punctuation do not matter."""
 
-TIME_NAMES = ("t", "time", "timestamp", "times", "seconds", "sec", "time s", "t s")
+TIME_NAMES = ("t", "time", "timestamp", "times", "seconds", "sec", "time s", "t s", "elapsed", "elapsed time")
 """What a time column is usually called."""
 
 

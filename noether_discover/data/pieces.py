@@ -24,6 +24,7 @@ LARGEST = 1e60
 _SHOWN = 5  # of many alike problems, so many are spelled out
 
 
+_MORE = "\0"  # in a sentence; no name holds it
 _USE_MISSING = "Use --missing drop-row or --missing split."
 
 
@@ -89,10 +90,12 @@ class _Spots:
         self._disordered = 0
 
     def _at(self, indices: NDArray[np.int64], sentence: Callable[[int, Sequence[str]], str], others: str = "") -> None:
-        """The first few of these rows each get their sentence, the others are counted in one."""
-        self._pending += [(int(index), sentence) for index in indices[:_SHOWN]]
-        if len(indices) > _SHOWN:
-            self._pending.append((-1, lambda *_: others.format(len(indices) - _SHOWN)))
+        """The first few of these rows each get their sentence, the others, if they are several, are counted in one, in
+        the place of `_MORE`."""
+        shown = _SHOWN if len(indices) > _SHOWN + 1 else len(indices)
+        self._pending += [(int(index), sentence) for index in indices[:shown]]
+        if len(indices) > shown:
+            self._pending.append((-1, lambda *_: others.replace(_MORE, f"{len(indices) - shown} more")))
 
     def refused(self, cells: Cells, places: Sequence[int]) -> None:
         if self._second_header(cells, places):
@@ -103,15 +106,18 @@ class _Spots:
             where, now = np.flatnonzero(refused_N), "Correct the cell, or empty it and use --missing."
             if 1 < len(where) >= 0.9 * len(refused_N):
                 where, now = where[:1], "Nor is the rest of the column; leave it out with --inputs."
+                if self._roles.trajectory is None:
+                    label = f"if it tells trajectories apart, --trajectory {shlex.quote(name)}"
+                    now = f"Nor is the rest of the column; {label}, else leave it out with --inputs."
                 if name == self._roles.time:
                     now = "Nor is the rest of the column; write times as numbers, e.g. seconds from the start."
 
             def sentence(row: int, texts: Sequence[str], name: str = name, place: int = place, now: str = now) -> str:
-                text = texts[place].strip()
+                text = texts[place].strip() if place < len(texts) else ""
                 shown = text if len(text) <= 40 else f"{text[:40]}..."
                 return f'column "{name}" row {row}: "{shown}" is not a number. {now}'
 
-            self._at(where, sentence, f'column "{name}": {{}} more cells are not numbers. Correct or empty them.')
+            self._at(where, sentence, f'column "{name}": {_MORE} cells are not numbers. Correct or empty them.')
 
     def _second_header(self, cells: Cells, places: Sequence[int]) -> bool:
         """Whether the only text among the numbers is a line of units below the header."""
@@ -132,7 +138,7 @@ class _Spots:
             def sentence(row: int, texts: Sequence[str], name: str = name) -> str:
                 return f'column "{name}" row {row} is infinite. Correct the cell, or empty it. {_USE_MISSING}'
 
-            self._at(np.flatnonzero(np.isinf(x_N)), sentence, f'column "{name}": {{}} more cells are infinite.')
+            self._at(np.flatnonzero(np.isinf(x_N)), sentence, f'column "{name}": {_MORE} cells are infinite.')
 
     def missing(self, cells: Cells, places: Sequence[int]) -> None:
         width = len(self._table.headers)
@@ -146,14 +152,14 @@ class _Spots:
                 said = f': "{text}" is not a number' if text else " is empty"
                 return f'column "{name}" row {row}{said}. {_USE_MISSING}'
 
-            others = f'column "{name}": {{}} more cells are missing. {_USE_MISSING}'
+            others = f'column "{name}": {_MORE} cells are missing. {_USE_MISSING}'
             self._at(np.flatnonzero(absent_N), sentence, others)
         if self._roles.trajectory is not None:
             name = self._roles.trajectory
             self._at(
                 np.flatnonzero(cells.label_numbers < 0),
                 lambda row, _: f'column "{name}" row {row} names no trajectory. {_USE_MISSING}',
-                f'column "{name}": {{}} more rows name no trajectory. {_USE_MISSING}',
+                f'column "{name}": {_MORE} rows name no trajectory. {_USE_MISSING}',
             )
 
     def time(self, rows_T: NDArray[np.int64], t_T: Array, x_TC: Array, label: str) -> None:

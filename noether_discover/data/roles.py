@@ -82,7 +82,15 @@ def roles_of(table: Table, options: ReadOptions, found: Survey) -> Roles | None:
     if options.time is not None:
         time = column(options.time, "--time")
     else:
-        time = _usual(TIME_NAMES, [n for n in names if n != trajectory and _may_be_time(texts[n])])
+        free = [n for n in names if n != trajectory]
+        time = _usual(TIME_NAMES, [n for n in free if _may_be_time(texts[n])])
+        if time is None:
+            durations = [n for n in free if n not in (*options.inputs, *options.derivatives) and _lasts(texts[n])]
+            time = durations[0] if len(durations) == 1 else None
+            if time is not None:
+                found.notes.append(
+                    f'{here}: column "{time}" [{texts[time]}] is taken for the time; --time names another'
+                )
     chosen = [column(wanted, "--inputs") for wanted in options.inputs]
     rate_of: dict[str, str] = {}
     for wanted, rate in options.derivatives.items():
@@ -136,11 +144,23 @@ def _usual(usual: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _may_be_time(unit: str) -> bool:
-    """Whether a column with this unit can be the time: T [K] cannot."""
+    """Whether a column with this unit can be the time: T [K] cannot. A unit that is unknown is reported later."""
+    dimension = _dimension(unit)
+    return dimension is None or dimension.without("s").is_pure
+
+
+def _lasts(unit: str) -> bool:
+    """Whether a unit is one of time."""
+    dimension = _dimension(unit)
+    return dimension is not None and dimension.without("s").is_pure and not dimension.is_pure
+
+
+def _dimension(unit: str) -> Dimension | None:
+    """Of a unit in a header, where second is a unit too; None for one that is unknown."""
     try:
-        return coherent_units({"second": "s", "column": unit})["column"].dimension.without("s").is_pure
+        return coherent_units({"second": "s", "column": unit})["column"].dimension
     except UnitError:
-        return True  # reported as an unknown unit, later
+        return None
 
 
 def _named_rates(names: Sequence[str], time: str | None) -> dict[str, str]:

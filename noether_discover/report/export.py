@@ -57,7 +57,8 @@ def to_markdown(found: Found) -> str:
             "|---|---|---|---|---|---|",
         ]
         for row in found["ranking"]:
-            cells = [row["name"], how_enforced(row), short(row["train_rollout"]), short(row["test_rollout"])]
+            name = row["name"] if row.get("law") is None else f"`{found['laws'][row['law']]['formula']}`"
+            cells = [name, how_enforced(row), short(row["train_rollout"]), short(row["test_rollout"])]
             mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
             lines.append("| " + " | ".join([*cells, short(row["to_control"]), mark]) + " |")
     if found.get("parameters"):

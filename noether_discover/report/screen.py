@@ -23,7 +23,7 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
     if found["laws"]:
         shown.append(_laws(found["laws"]))
     if found["ranking"]:
-        shown.append(_ranking(found["ranking"]))
+        shown.append(_ranking(found["ranking"], found["laws"]))
     if found.get("parameters"):
         shown.append(Text(f"constant along each trajectory, no law of the motion: {constants_in_words(found)}"))
     if any(law.get("errors_missing") for law in found["laws"]):
@@ -73,7 +73,7 @@ def _as_read(law: Mapping[str, Any], formula: str) -> list[Mapping[str, Any]]:
     return sorted(law["parameters"], key=lambda p: places.get(p["name"], len(formula)))
 
 
-def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+def _ranking(rows: Sequence[Mapping[str, Any]], laws: Sequence[Mapping[str, Any]]) -> RenderableType:
     from rich.table import Table
 
     table = Table(
@@ -88,7 +88,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     table.add_column("")
     names = {"mlp": "MLP", "control": "MLP, more steps"}
     for row in rows:
-        name = names.get(row["kind"], row["name"])
+        name = ordered_formula(laws[row["law"]]) if row.get("law") is not None else names.get(row["kind"], row["name"])
         name = f"oracle {name}" if row["kind"] == "oracle" else name
         mark = "chosen" if row["chosen"] else "" if row["status"] == "ok" else row["status"]
         table.add_row(

@@ -22,6 +22,7 @@ from .libraries import libraries
 from .material import Material, regrouped
 from .pencils import pencil, trust
 from .shelves import PASSES, TOLERABLE, Shelf, is_slow, refusal, shelves_of, stated
+from .snapping import snapped
 from .sparse import NOISE_SHARE, eliminated, exchanged, exhausted, grown, price, quotient, refitted, smallest
 
 Array = NDArray[np.float64]
@@ -284,7 +285,7 @@ def _constraint(shelf: Shelf, support: NDArray[np.int64], m: Material) -> tuple[
     p = pencil(terms, m.train, weight_N=trust(terms, m.train))
     h = pencil(terms, m.held, p.scale_M, weight_N=trust(terms, m.held))
     q = pencil(terms, m.shuffled, p.scale_M)
-    c = refitted(p.total, p.noise)
+    c = snapped(p.total, p.noise, p.scale_M, m.effective).coefficients
     weights = c / p.scale_M
     weights = weights / weights[int(np.abs(c).argmax())]
     one = Sum(

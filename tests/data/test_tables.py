@@ -275,6 +275,15 @@ def test_a_temperature_is_no_time(tmp_path: Path) -> None:
     assert "no time column" in notes[0]
 
 
+def test_the_only_column_in_a_unit_of_time_is_the_time(tmp_path: Path) -> None:
+    days = GOOD.replace("t [s]", "age [d]")
+    data, notes = read_tables_with_notes(saved(tmp_path, days))
+    assert (data.time_name, data.names) == ("age", ("q", "p"))
+    assert notes[0].endswith('column "age" [d] is taken for the time; --time names another')
+    assert read_tables(saved(tmp_path, days), ReadOptions(inputs=("age", "q", "p"))).time_name is None
+    assert read_tables(saved(tmp_path, days.replace("q [rad]", "q [h]"))).time_name is None  # which one?
+
+
 def test_several_files_are_several_trajectories(tmp_path: Path) -> None:
     text = "run,t,q,p\n" + "".join(f"{i // 4},{i},{i},{i * i}\n" for i in range(8))
     a, b = saved(tmp_path, GOOD, "a.csv"), saved(tmp_path, "p [kg*m/s],q [rad],t [s]\n1,2,3\n2,3,4\n4,5,6\n", "b.csv")
@@ -409,7 +418,8 @@ BROKEN = {
     "underscore": (with_row(5, "0.3,1_0,0.2"), 'column "q" row 5: "1_0" is not a number'),
     "column of text": (
         "t,q,p,kind\n" + BODY.replace("\n", ",red\n"),
-        'column "kind" row 2: "red" is not a number. Nor is the rest',
+        'column "kind" row 2: "red" is not a number. Nor is the rest of the column; if it tells trajectories apart, '
+        "--trajectory kind, else leave it out",
     ),
     "moments": ("time,q,p\n" + "".join(f"12:00:{i:02d},{i},{i * i}\n" for i in range(9)), "write times as numbers"),
     "row of units": ("t,q,p\ns,rad,kg*m/s\n" + BODY, "row 2 seems to hold units"),
