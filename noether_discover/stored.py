@@ -116,7 +116,10 @@ _ERRORS = ("rate", "strength", "enforced_train_loss", "train_rollout", "test_rol
 
 
 def checked_row(row: Any, laws: int) -> dict[str, Any]:
-    """A row of the ranked table. laws: how many there are. Raises ValueError, TypeError or KeyError for anything else."""
+    """A row of the ranked table. laws: how many there are.
+
+    Raises ValueError, TypeError or KeyError for anything else.
+    """
     _require(isinstance(row, dict), "a row of the ranking is no table of facts")
     _require(isinstance(row["name"], str) and row["name"].isprintable(), "a ranked predictor has no name")
     _require(row["kind"] in _KINDS, f"{row['kind']!r} is no kind of predictor")
