@@ -97,6 +97,7 @@ def page(material: Material, whence: Whence) -> str:
         "whence": whence,
         "data": material.data,
         "verdict": _verdict(found["verdict"]),
+        "reason": found["reason"].partition(" (--")[0],  # what else could be searched is said further down
         "laws": laws,
         "judged": were_judged(found["searched"]["by_verdict"]),
         "constraints": sum(law["verdict"] == CONSTRAINT for law in material.laws),

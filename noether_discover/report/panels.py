@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.trajectories import Array, Trajectories
+from ..search.parts import MOST_TERMS, best_parts, sum_of, terms_of
 from ..search.quantity import Quantity
 from ..search.verdicts import APPROXIMATE, CONSTRAINT
 from .pictures.along import Deviations, Spreads, Values
@@ -111,7 +112,21 @@ class Material:
             Law(str(k), law["formula"], law["nodes"], None if law["verdict"] == CONSTRAINT else law["ratio_heldout"])
             for k, law in enumerate(self.laws, start=1)
         ]  # what has one value on all trajectories has no variance at large to be compared with
-        return Pareto(self.judged, tuple(laws))
+        parts = [part for number, law in enumerate(laws) for part in self._parts(number, law)]
+        return Pareto(self.judged, tuple(laws), tuple(parts))
+
+    def _parts(self, number: int, law: Law) -> Iterator[Law]:
+        """The best of fewer of a law's terms, where it is a sum and has a ratio."""
+        formula = law_sentence(self.laws[number]).formula
+        terms = terms_of(formula, [p["value"] for p in self.laws[number]["parameters"]])
+        if law.ratio is None or len(terms) > MOST_TERMS:
+            return
+        on = [
+            sampled(Quantity(*term, self.data.symbols), self.data, self.noise, self.window, self.seed) for term in terms
+        ]
+        for part in best_parts([one.values for one in on], [one.pool for one in on]):
+            said = sum_of([terms[i] for i in part.terms])
+            yield Law(law.name, str(said), said.nodes, part.ratio)
 
     @cached_property
     def rollouts(self) -> Rollouts:

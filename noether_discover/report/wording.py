@@ -67,6 +67,10 @@ def _extreme(value: float) -> bool:
     return value != 0 and not 1e-3 <= abs(value) < 1e5
 
 
+_TWICE = re.compile(r"\((\([^()]*\))\)")
+"""Parentheses in parentheses, as of a scaled column that is all of a function's argument."""
+
+
 def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, float]) -> str:
     """The formula with its numbers in, in the column symbols, readable by sympy and Python. Vectors are written by
     their components.
@@ -84,7 +88,7 @@ def expression(formula: Formula, numbers: Sequence[str], scales: Mapping[str, fl
         scale = scales.get(part.name, 1.0)
         return part.name if scale == 1.0 else f"({scale!r}*{part.name})"
 
-    return text(formula, leaf)
+    return _TWICE.sub(r"\1", text(formula, leaf))
 
 
 def _without_ones(formula: Formula, numbers: Sequence[str]) -> tuple[Formula, tuple[str, ...]]:

@@ -233,4 +233,4 @@ def test_units_and_expressions() -> None:
     assert latex_unit("pixel^(1/2)/s") == r"\mathrm{pixel^{1/2}\,s^{-1}}"
     assert latex_unit("1") == ""
     formula = parse("p**2 - a*cos(q)", ["p", "q"])
-    assert expression(formula, ["-3"], {"q": 0.5}) == "p**2 - (-3)*cos((0.5*q))"
+    assert expression(formula, ["-3"], {"q": 0.5}) == "p**2 - (-3)*cos(0.5*q)"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 from noether_dsl.units import Unit
 
 from noether_discover import OptionError, RunFileError, load, write_plot
@@ -26,6 +27,7 @@ from noether_discover.report.pictures.rollouts import Rollouts
 from noether_discover.report.pictures.sampled import sampled
 from noether_discover.report.pictures.style import (
     MOST_ROWS,
+    PRINT,
     Table,
     figure,
     inline_svg,
@@ -150,6 +152,16 @@ def test_nothing_is_below_the_front_and_larger_formulas_on_it_have_smaller_ratio
         assert min((r for n, r in front if n <= nodes), default=math.inf) <= ratio
     assert sum(panel.counted.values()) == len(there)
     assert "nan" not in panel.alt
+
+
+def test_parts_of_laws_are_drawn_and_listed_but_are_no_laws() -> None:
+    panel = Pareto((), (Law("1", "x**2 + v**2", 5, 1e-6), Law("2", "x", 1, None)), (Law("1", "x**2", 2, 0.7),))
+    assert panel.front == [(2, 0.7), (5, 1e-6)]
+    assert "Marked: 1 law. Open marks" in panel.alt
+    assert [entry[-1] for entry in panel.table().rows] == ["part of law 1", "reported", "reported"]
+    axes = Figure().add_subplot()
+    panel.draw(axes, PRINT)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def row(kind: str, **facts: Any) -> dict[str, Any]:

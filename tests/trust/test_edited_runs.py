@@ -81,6 +81,18 @@ def test_numbers_and_letters_that_no_picture_holds_are_no_remarks(
     assert found.stderr.count("\n") <= 1
 
 
+def test_a_formula_is_spelled_as_this_version_spells_it(tmp_path: Path, sound: Path) -> None:
+    run = tmp_path / "run.noether"
+    shutil.copy(sound, run)
+    with closing(sqlite3.connect(run)) as database:
+        ((law,),) = database.execute("SELECT law FROM laws LIMIT 1")
+        changed = {**json.loads(law), "expression": "1 + 1", "latex": r"\input{secrets}"}
+        database.execute("UPDATE laws SET law = ? WHERE position = 0", (json.dumps(changed),))
+        database.commit()
+    with RunFile(run) as file, RunFile(sound) as untouched:
+        assert file.laws() == untouched.laws()
+
+
 def kept(tmp_path: Path, result: str) -> RunFile:
     """A run file that keeps one piece, of which somebody made this."""
     with RunFile(tmp_path / "run.noether", create=True) as file:

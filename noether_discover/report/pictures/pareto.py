@@ -39,10 +39,14 @@ class Law:
 
 @dataclass(frozen=True)
 class Pareto:
-    """judged: nodes, formula, verdict, ratio (None where there is none) and reason of every formula, F of them."""
+    """judged: nodes, formula, verdict, ratio (None where there is none) and reason of every formula, F of them.
+
+    parts: of laws that are sums, the best of fewer of their terms.
+    """
 
     judged: Sequence[Judged]
     laws: tuple[Law, ...]
+    parts: tuple[Law, ...] = ()
 
     title = "ratio against size, for everything that was searched"
 
@@ -66,9 +70,10 @@ class Pareto:
 
     @cached_property
     def front(self) -> list[tuple[int, float]]:
-        """The Pareto front: sizes at which the least ratio of all up to there falls, whole formulas and laws alike."""
+        """The Pareto front: sizes at which the least ratio of all up to there falls, whole formulas, laws and their
+        parts alike."""
         points = [(nodes, ratio) for nodes, (ratio, *_) in self.best.items()]
-        points += [(law.nodes, law.ratio) for law in self.laws if law.ratio is not None]
+        points += [(law.nodes, law.ratio) for law in (*self.laws, *self.parts) if law.ratio is not None]
         found: list[tuple[int, float]] = []
         for nodes, ratio in sorted(points):
             if not found or ratio < found[-1][1]:
@@ -88,8 +93,10 @@ class Pareto:
         if not total:
             said = "No whole formula was judged"
         front = ", ".join(f"{figure(ratio)} at {nodes} node{'s' * (nodes != 1)}" for nodes, ratio in self.front)
-        laws = f" Marked: {len(self.laws)} law{'s' * (len(self.laws) != 1)}." if self.laws else " No law is among them."
-        return f"{said}. The front of least ratios: {front or 'none'}.{laws}"
+        marked = sum(law.ratio is not None for law in self.laws)
+        laws = f" Marked: {marked} law{'s' * (marked != 1)}." if marked else " No law is among them."
+        parts = " Open marks: the best of fewer of its terms." if self.parts else ""
+        return f"{said}. The front of least ratios: {front or 'none'}.{laws}{parts}"
 
     def draw(self, axes: Axes, colours: Colours) -> None:
         """Into these axes."""
@@ -104,10 +111,14 @@ class Pareto:
             )
         front = self.front
         if front:
-            end = max([*self.best, *(law.nodes for law in self.laws)])
+            end = max([*self.best, *(law.nodes for law in self.laws if law.ratio is not None)])
             steps = [*front, (end, front[-1][1])]
             x, y = zip(*((n, max(r, LEAST)) for n, r in steps), strict=True)
             axes.plot(x, y, color=colours["muted"], lw=1.1, ls="--", drawstyle="steps-post", label="least ratio so far")
+        for i, part in enumerate(self.parts):
+            label = "fewer of its terms" if not i else None
+            at = max(part.ratio or 0.0, LEAST)
+            axes.plot([part.nodes], [at], "D", color=colours["mark"], ms=4.0, mfc="none", mew=0.9, label=label)
         for i, law in enumerate(self.laws):
             if law.ratio is None:
                 continue
@@ -119,17 +130,20 @@ class Pareto:
                 ha="left" if i % 2 == 0 else "right", color=colours["mark"], fontweight="bold",
             )  # fmt: skip
         ratios = [10 ** (cell / BINS_PER_DECADE) for _, cell in self.counted] + [max(r, LEAST) for _, r in front]
+        sizes = [*self.best, *(law.nodes for law in (*self.laws, *self.parts))]
+        axes.set_xlim(min(sizes, default=1) - 0.6, max(sizes, default=1) + 0.6)
         axes.set_ylim(min(ratios, default=0.1) / 4, 4.0)
         logarithmic(axes)
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
         axes.set_xlabel("nodes of the formula")
         axes.set_ylabel("variance along / variance at large")
 
     def table(self) -> Table:
-        """The best of each size, then the laws."""
+        """The best of each size, then the laws and their parts."""
         rows: list[tuple[object, ...]] = [
             (nodes, count, formula, ratio, verdict) for nodes, (ratio, formula, verdict, count) in self.best.items()
         ]
+        rows += [(part.nodes, "", part.formula, part.ratio, f"part of law {part.name}") for part in self.parts]
         rows += [
             (law.nodes, "", f"law {law.name}: {law.formula}", np.nan if law.ratio is None else law.ratio, "reported")
             for law in self.laws

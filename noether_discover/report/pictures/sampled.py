@@ -49,9 +49,14 @@ class Sampled:
         return "trajectory" if self.window is None else "window"
 
     @property
+    def pool(self) -> Array:
+        """Its values at large: over all trajectories, or over random states."""
+        return np.concatenate(self.random if self.shuffled else self.values)
+
+    @property
     def at_large(self) -> float:
-        """The standard deviation that the law could have had: over all trajectories, or over random states."""
-        pool = np.concatenate(self.random if self.shuffled else self.values)
+        """The standard deviation that the law could have had."""
+        pool = self.pool
         finite = pool[np.isfinite(pool)]
         return float(finite.std()) if len(finite) else float("nan")
 
