@@ -17,7 +17,7 @@ from noether_dsl.text import parameter_names
 
 from .breaking import breakable
 from .tex import symbols_for, width, words
-from .wording import latex_unit, law_sentence, were_judged, with_error
+from .wording import converted, latex_unit, law_sentence, were_judged, with_error
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def latex_table(
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{_caption(found, explained)}}}",
+        rf"  \caption{{{_caption(found, explained, spelled)}}}",
         r"  \vspace{6pt}\footnotesize",
         r"  \setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{@{{}}p{{\dimexpr\linewidth-{room:.1f}em-{8 * others}pt\relax}}{'l' * others}@{{}}}}",
@@ -138,7 +138,7 @@ def _spelled(formula: Formula, symbols: Mapping[str, str]) -> str:
     return latex(formula, lambda part, k: latex_symbol(names[k]) if part.head == PARAMETER else symbols[part.name])
 
 
-def _caption(found: Mapping[str, Any], explained: Mapping[str, str]) -> str:
+def _caption(found: Mapping[str, Any], explained: Mapping[str, str], spelled: Mapping[str, str]) -> str:
     what = found["searched"]
     searched = f"{what['formulas']:,} formulas of up to {what['nodes']} nodes".replace(",", "{,}")
     if not were_judged(what["by_verdict"]):
@@ -149,10 +149,16 @@ def _caption(found: Mapping[str, Any], explained: Mapping[str, str]) -> str:
         else ""
     )
     names = "; ".join(rf"${symbol}$ is the column ``{words(title, 40)}''" for symbol, title in explained.items())
+    units = "; ".join(
+        f"{', '.join(f'${spelled[name]}$' for name in names)}: the file's numbers times "
+        f"${with_error(factor, 0.0, tex=True)}$"
+        for factor, names in converted(found).items()
+    )
     return (
         f"Quantities conserved along trajectories, among {searched}. Ratio: variance within held-out trajectories over "
         "the reference variance. $p$: how often the best of everything looks as good where nothing is conserved."
         f"{marks}{f' Here {names}.' if names else ''}"
+        f"{f' In coherent units ({units}).' if units else ''}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .export import chance_in_words, constants_in_words, drift_in_words, parameters_in_words
 from .ordering import ordered_formula
-from .wording import how_enforced, short, tally_in_words
+from .wording import converted, how_enforced, short, tally_in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +30,11 @@ def answer_table(found: Mapping[str, Any]) -> list[RenderableType]:
         why = next(law["errors_missing"] for law in found["laws"] if law.get("errors_missing"))
         shown.append(Text(f"no error: {why}, so that no standard error can be computed there", style="dim"))
     shown.append(Text(tally_in_words(found["searched"]["by_verdict"]), style="dim"))
+    if factors := converted(found):
+        said = "; ".join(
+            f"{', '.join(names)}: the file's numbers times {factor:.6g}" for factor, names in factors.items()
+        )
+        shown.append(Text(f"in coherent units ({said})", style="dim"))
     if found.get("symbols"):
         renamed = ", ".join(f"{symbol} is {name}" for symbol, name in found["symbols"].items())
         shown.append(Text(f"symbols: {renamed}", style="dim"))

@@ -113,6 +113,21 @@ def law_sentence(law: Mapping[str, Any]) -> Sentence:
     return parse_sentence(law["formula"], lambda name: name not in letters, law.get("vectors", {}))
 
 
+def converted(found: Mapping[str, Any]) -> dict[float, list[str]]:
+    """Factors from the file's numbers to coherent units, where they are not 1, and which columns and vectors of laws
+    have them. found: what `Discovery.to_json` gives."""
+    scales = dict(zip(found.get("columns", ()), found.get("scales", ()), strict=False))
+    factors: dict[float, list[str]] = {}
+    for law in found["laws"]:
+        formula = law_sentence(law).formula
+        within = {symbol: name for name, group in formula.vectors.items() for symbol in group}
+        for symbol in sorted(formula.inputs):
+            name = within.get(symbol, symbol)
+            if scales.get(symbol, 1.0) != 1.0 and name not in factors.setdefault(scales[symbol], []):
+                factors[scales[symbol]].append(name)
+    return factors
+
+
 def latex_formula(formula: Formula, symbols: Mapping[str, str] | None = None) -> str:
     """The formula in LaTeX with letters for the parameters. symbols: LaTeX for some columns."""
     from noether_dsl.text import parameter_names

@@ -26,7 +26,8 @@ from noether_discover.data.tables import read_tables
 from noether_discover.data.writing import write_csv
 from noether_discover.discovery import Discovery, discover, load
 from noether_discover.report.export import FORMATS
-from noether_discover.report.wording import expression, latex_unit, significant, with_error
+from noether_discover.report.latex import latex_table
+from noether_discover.report.wording import converted, expression, latex_unit, significant, with_error
 
 Run = Callable[..., tuple[int, str, str]]
 PENDULUM = Path(__file__).parents[2] / "noether_discover" / "data" / "examples" / "pendulum.csv"
@@ -84,6 +85,8 @@ def test_degrees_and_odd_names_are_written_back(run: Run, tmp_path: Path) -> Non
     assert code == 0
     (symbol,) = answer["symbols"]
     assert answer["symbols"][symbol] == "the angle"
+    assert list(converted(answer).values()) == [[symbol]]
+    assert "the file's numbers times $0.01745329252$" in latex_table(answer)
     energy = sympy.lambdify([sympy.Symbol("p"), sympy.Symbol(symbol)], sympy.sympify(answer["laws"][0]["expression"]))
     table = np.genfromtxt(path, delimiter=",", skip_header=1)
     first = table[table[:, 0] == 0]
