@@ -92,7 +92,7 @@ def test_the_time_is_no_constant_and_a_constant_velocity_is_one() -> None:
     assert parameters_of(moving) == ("a_dot",)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.01, 0.1])
+@pytest.mark.parametrize("noise", [0.0, pytest.param(0.01, marks=pytest.mark.slow), 0.1])
 def test_known_systems_have_the_constants_that_they_have(noise: float) -> None:
     assert parameters_of(simulate("lagrange_top", relative_noise=noise)) == ("M_z",)
     for system in ("pendulum", "kepler", "three_body", "damped_oscillator", "lorenz"):

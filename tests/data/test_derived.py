@@ -147,9 +147,8 @@ def test_derivatives_that_the_file_gives_become_columns() -> None:
     np.testing.assert_array_equal(found.given_derivatives[0][:, 4], 1.0)
 
 
-@pytest.mark.parametrize(
-    "deviation", [0.02, pytest.param(0.003, marks=pytest.mark.slow), pytest.param(0.1, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("deviation", [0.003, 0.02, 0.1])
 def test_the_noise_of_a_velocity_is_its_error(deviation: float) -> None:
     """Monte Carlo: the pendulum's angle with white noise, against its true velocity."""
     square, said = [], []

@@ -61,9 +61,7 @@ def test_polynomials_up_to_degree_four_are_exact(degree: int, uneven: float, giv
     np.testing.assert_allclose(v[known, 0], np.polyval(np.polyder(coefficients), t)[known], atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "noise", [1e-6, pytest.param(1e-3, marks=pytest.mark.slow), 1e-2, pytest.param(0.1, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("noise", [1e-2, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-6, 1e-3, 0.1))])
 @pytest.mark.parametrize("uneven", [0.0, 0.5])
 @pytest.mark.parametrize("course", [wave, overtones])
 def test_the_error_is_what_it_is_said_to_be(course: Course, uneven: float, noise: float) -> None:

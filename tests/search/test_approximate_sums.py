@@ -57,6 +57,7 @@ def test_the_energy_of_a_damped_motion_with_its_time_scale(noise: float) -> None
     assert values == pytest.approx([0.5, 3.0], rel=0.1)
 
 
+@pytest.mark.slow
 def test_without_drag_it_is_a_law() -> None:
     answer = found(rolled(0.0, 0.002, 0))
     assert [law["verdict"] for law in answer.laws] == ["LAW"]
@@ -66,7 +67,8 @@ def test_strong_damping_leaves_nothing() -> None:
     assert found(rolled(1.0, 0.0, 1)).laws == ()
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
 def test_slow_columns_are_no_approximate_law(seed: int) -> None:
     answer = found(systems.walkers(seed, columns=3, correlation=300.0, spread=5.0))
     assert answer.laws == ()

@@ -62,7 +62,7 @@ def found(name: str, noise: float, seed: int) -> Discovery:
 @pytest.mark.parametrize(
     ("name", "noise"),
     [(name, 0.0) for name in WORLDS]
-    + [("hoop", 0.01)]
+    + [pytest.param("hoop", 0.01, marks=pytest.mark.slow)]
     + [pytest.param(name, 0.05, marks=pytest.mark.slow) for name in ("cart", "relativistic", "molecule")],
 )
 def test_as_many_laws_as_there_are_and_each_is_conserved_along_exact_trajectories(name: str, noise: float) -> None:

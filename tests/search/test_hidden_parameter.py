@@ -62,7 +62,7 @@ def test_a_stiffness_that_is_a_column_enters_the_law_and_is_listed(noise: float)
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])
+@pytest.mark.parametrize("noise", [0.0, pytest.param(0.02, marks=pytest.mark.slow), 0.1])
 def test_where_it_is_hidden_no_law_is_claimed(noise: float, seed: int) -> None:
     answer = found(springs(noise, seed, hidden=True))
     assert answer.laws == ()

@@ -37,6 +37,7 @@ def spherical_pendulum(noise: float, seed: int) -> Trajectories:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_exact_formula_is_no_form_of_a_sum_that_imitates_it() -> None:
     """phd*th^3 - a*phd*th^2 follows phd*sin(th)^2 to a thousandth, and no library of sums holds that."""
     answer = discover(spherical_pendulum(0.0, 0), rank=False, jobs=1)

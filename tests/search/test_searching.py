@@ -265,6 +265,7 @@ def test_a_slow_variable_is_not_a_law() -> None:
     assert found(replace(data, states=tuple(states)), max_nodes=5).laws == ()
 
 
+@pytest.mark.slow
 def test_the_smallest_formula_stands_for_its_law() -> None:
     """Under noise a wrapper may fit a little better; the law is still p^2 + x^2, and the wrapper one of its forms.
 

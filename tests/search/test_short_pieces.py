@@ -37,6 +37,7 @@ def test_a_column_that_moves_little_is_no_law_beside_one_that_is_constant() -> N
     assert [str(law.formula) for law in found.laws if law.verdict == "LAW"] == []
 
 
+@pytest.mark.slow
 def test_a_column_that_noise_hides_the_drift_of_is_no_law_of_its_own() -> None:
     """In half a percent of two bodies' orbits a momentum moves less than its noise; constant columns have a test."""
     data = systems.short_windows("two_body", 141, trajectories=30, samples=60, relative_noise=0.01, hints=False)

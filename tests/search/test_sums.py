@@ -84,7 +84,10 @@ def test_exact_data_have_exactly_their_laws(system: str, number: int) -> None:
     assert not sums.unsure
 
 
-@pytest.mark.parametrize(("system", "number", "noise"), [("euler_top", 2, 0.02), ("lotka_volterra", 1, 0.05)])
+@pytest.mark.parametrize(
+    ("system", "number", "noise"),
+    [pytest.param("euler_top", 2, 0.02, marks=pytest.mark.slow), ("lotka_volterra", 1, 0.05)],
+)
 def test_so_have_noisy_data(system: str, number: int, noise: float) -> None:
     """The coefficients are so good that the laws hold on the data before the noise."""
     laws = found_in(system, noise).of_kind(LAW)
@@ -92,6 +95,7 @@ def test_so_have_noisy_data(system: str, number: int, noise: float) -> None:
     assert max(along(laws, data_of(system))) < 0.01
 
 
+@pytest.mark.slow
 def test_kepler_with_five_per_cent_of_noise() -> None:
     """With vectors named: energy and the two others, or functions of them, and nothing else."""
     laws = found_in("kepler", 0.05, True).of_kind(LAW)
